@@ -8,10 +8,9 @@ type Facts struct {
 	UID      int
 	Rootless bool
 	// BootID is the kernel's (/proc/sys/kernel/random/boot_id).
-	BootID string
-	Kernel KernelVersion
-	Arch   string // GOARCH
-	// OverlayOnRoot is false where overlay cannot be mounted.
+	BootID  string
+	Kernel  KernelVersion
+	Arch    string // GOARCH
 	Cgroups Cgroups
 	// Systemd: systemd is the init (/run/systemd/system is a directory).
 	Systemd bool
@@ -19,6 +18,8 @@ type Facts struct {
 	Limits map[string]Limit
 	// CanRaiseLimits: CAP_SYS_RESOURCE is in the effective set.
 	CanRaiseLimits bool
+	// NROpen is the ceiling of every limit of open files (/proc/sys/fs/nr_open), 0 when unknown.
+	NROpen int64
 	// Capabilities is the bounding set, as CAP_ names in kernel order.
 	Capabilities []string
 	Seccomp      bool
