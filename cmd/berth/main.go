@@ -1,0 +1,26 @@
+// Command berth runs containers. It holds flags, printing and exit codes; everything it does, a Go program can do through
+// package engine.
+//
+// One file a command, or a family of commands with the same shape. A command's constructor makes its cobra.Command and its
+// flags, and a function beside it does the work against the small interface that it needs. What several commands share:
+// format.go (--format), exit.go (errors to exit codes), terminal.go (raw mode, size, signals), selection.go (which containers).
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+)
+
+func main() {
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, args: os.Args, now: time.Now, open: openEngine}
+	os.Exit(a.run(context.Background(), os.Args[1:]))
+}
+
+// run executes one command line and returns the exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	defer a.close()
+	root := newRoot(a)
+	root.SetArgs(args)
+	return report(a.err, root.ExecuteContext(ctx))
+}

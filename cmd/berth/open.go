@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/berth-engine/berth/engine"
+)
+
+// openEngine opens the engine with the global flags.
+func openEngine(ctx context.Context, s settings, log *slog.Logger) (*services, error) {
+	opts := []engine.Option{engine.WithLogger(log)}
+	for _, o := range []struct {
+		value  string
+		option func(string) engine.Option
+	}{
+		{s.Root, engine.WithRoot},
+		{s.RunRoot, engine.WithRunRoot},
+		{s.Config, engine.WithConfigFile},
+		{s.Runtime, engine.WithRuntime},
+		{s.CgroupManager, engine.WithCgroupManager},
+		{s.DatabaseBackend, engine.WithDatabaseBackend},
+		{s.MonitorPath, engine.WithMonitor},
+		{s.Namespace, engine.WithNamespace},
+	} {
+		if o.value != "" {
+			opts = append(opts, o.option(o.value))
+		}
+	}
+	e, err := engine.Open(ctx, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &services{
+		Containers: e.Containers,
+		Execs:      e.Execs,
+		Images:     e.Images,
+		Volumes:    e.Volumes,
+		System:     e.System,
+		Close:      e.Close,
+	}, nil
+}
+
+// printShortVersion answers berth --version, for which no engine is opened.
+func printShortVersion(a *app) error {
+	_, err := fmt.Fprintf(a.out, "berth version %s\n", engine.Build().Version)
+	return err
+}
