@@ -17,9 +17,15 @@ var v1Controllers = []string{
 // readCgroups tells the mode by the files that only a mounted hierarchy has: cgroup.controllers is version 2's.
 func readCgroups(t tree) Cgroups {
 	if t.has(cgroupRoot + "/cgroup.controllers") {
-		return Cgroups{Mode: Unified, Controllers: controllersIn(t, cgroupRoot)}
+		// The root directory has no files of limits, so that the kernel's configuration has to tell.
+		return Cgroups{Mode: Unified, Controllers: controllersIn(t, cgroupRoot), SwapLimit: t.has("proc/swaps"), BlkioWeight: true}
 	}
-	c := Cgroups{Mode: NoneCG, Controllers: mountedV1(t)}
+	c := Cgroups{
+		Mode:        NoneCG,
+		Controllers: mountedV1(t),
+		SwapLimit:   t.has(cgroupRoot + "/memory/memory.memsw.limit_in_bytes"),
+		BlkioWeight: t.has(cgroupRoot+"/blkio/blkio.weight") || t.has(cgroupRoot+"/blkio/blkio.bfq.weight"),
+	}
 	if len(c.Controllers) > 0 {
 		c.Mode = Legacy
 	}

@@ -20,11 +20,15 @@ type Facts struct {
 	CanRaiseLimits bool
 	// NROpen is the ceiling of every limit of open files (/proc/sys/fs/nr_open), 0 when unknown.
 	NROpen int64
+	// OOMScoreAdj is this process's own; without CAP_SYS_RESOURCE a child's cannot be lower.
+	OOMScoreAdj int
 	// Capabilities is the bounding set, as CAP_ names in kernel order.
 	Capabilities []string
 	Seccomp      bool
 	AppArmor     bool
 	SELinux      bool
+	// ThermalThrottle are the directories below /sys that tell of the processors' heat, one for each.
+	ThermalThrottle []string
 	// SubUIDs and SubGIDs are the ranges of /etc/subuid and /etc/subgid for the user "containers" (root) or the caller.
 	SubUIDs []IDRange
 	SubGIDs []IDRange
@@ -56,6 +60,8 @@ type Cgroups struct {
 	Controllers []string
 	// V2Controllers are those on the v2 tree of a hybrid host, which some runtimes refuse.
 	V2Controllers []string
+	// SwapLimit: swap can be limited apart from memory. BlkioWeight: block I/O can be weighted.
+	SwapLimit, BlkioWeight bool
 }
 
 // Version is 2 on a unified host, else 1.

@@ -36,27 +36,29 @@ func TestCgroupModeFollowsFromWhatIsMounted(t *testing.T) {
 		want  Cgroups
 	}{
 		"unified": {
-			map[string]string{"sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n"},
-			Cgroups{Mode: Unified, Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"}},
+			map[string]string{"sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory pids\n", "proc/swaps": ""},
+			Cgroups{Mode: Unified, Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"}, SwapLimit: true, BlkioWeight: true},
 		},
 		"unified without controllers": {
 			map[string]string{"sys/fs/cgroup/cgroup.controllers": "\n"},
-			Cgroups{Mode: Unified, Controllers: []string{}},
+			Cgroups{Mode: Unified, Controllers: []string{}, BlkioWeight: true},
 		},
 		"hybrid with a controller on version 2": {
 			map[string]string{
 				"sys/fs/cgroup/unified/cgroup.controllers": "hugetlb\n", "sys/fs/cgroup/unified/cgroup.procs": "",
 				"sys/fs/cgroup/memory/cgroup.procs": "", "sys/fs/cgroup/pids/cgroup.procs": "", "sys/fs/cgroup/systemd/cgroup.procs": "",
+				"sys/fs/cgroup/memory/memory.memsw.limit_in_bytes": "",
 			},
-			Cgroups{Mode: Hybrid, Controllers: []string{"memory", "pids"}, V2Controllers: []string{"hugetlb"}},
+			Cgroups{Mode: Hybrid, Controllers: []string{"memory", "pids"}, V2Controllers: []string{"hugetlb"}, SwapLimit: true},
 		},
 		"legacy with joint hierarchies": {
 			map[string]string{
 				"sys/fs/cgroup/cpu,cpuacct/cgroup.procs": "", "sys/fs/cgroup/cpu/cgroup.procs": "",
 				"sys/fs/cgroup/net_cls,net_prio/cgroup.procs": "", "sys/fs/cgroup/name=own/cgroup.procs": "",
 				"sys/fs/cgroup/pids/nothing-is-mounted-here": "",
+				"sys/fs/cgroup/blkio/cgroup.procs":           "", "sys/fs/cgroup/blkio/blkio.bfq.weight": "",
 			},
-			Cgroups{Mode: Legacy, Controllers: []string{"cpu", "cpuacct", "net_cls", "net_prio"}},
+			Cgroups{Mode: Legacy, Controllers: []string{"blkio", "cpu", "cpuacct", "net_cls", "net_prio"}, BlkioWeight: true},
 		},
 		"none": {nil, Cgroups{Mode: NoneCG}},
 	}
@@ -71,18 +73,21 @@ func TestCgroupModeFollowsFromWhatIsMounted(t *testing.T) {
 
 func TestFactsComeFromTheFilesOfTheTree(t *testing.T) {
 	root := files(t, map[string]string{
-		"proc/self/status":                         "Name:\tberth\nCapEff:\t0000000001000001\nCapBnd:\t0000000000000003\nSeccomp:\t0\n",
-		"proc/sys/kernel/random/boot_id":           "b0a7\n",
-		"proc/sys/kernel/osrelease":                "6.1.0-18-amd64\n",
-		"proc/sys/fs/nr_open":                      "1048576\n",
-		"run/systemd/system/.keep":                 "",
-		"sys/module/apparmor/parameters/enabled":   "Y\n",
-		"sys/fs/selinux/enforce":                   "1",
-		"etc/subuid":                               "containers:100000:65536\nother:1:2\n",
-		"etc/subgid":                               "containers:200000:65536\n",
-		"sys/fs/cgroup/cgroup.controllers":         "cpu",
-		"sys/fs/cgroup/unified/cgroup.controllers": "ignored on a unified host",
-		"sys/fs/cgroup/memory/cgroup.procs":        "ignored too",
+		"proc/self/status":                               "Name:\tberth\nCapEff:\t0000000001000001\nCapBnd:\t0000000000000003\nSeccomp:\t0\n",
+		"proc/sys/kernel/random/boot_id":                 "b0a7\n",
+		"proc/sys/kernel/osrelease":                      "6.1.0-18-amd64\n",
+		"proc/sys/fs/nr_open":                            "1048576\n",
+		"run/systemd/system/.keep":                       "",
+		"sys/module/apparmor/parameters/enabled":         "Y\n",
+		"sys/fs/selinux/enforce":                         "1",
+		"proc/self/oom_score_adj":                        "-500\n",
+		"sys/devices/system/cpu/cpu0/thermal_throttle/x": "",
+		"sys/devices/system/cpu/present":                 "0-1,4\n",
+		"etc/subuid":                                     "containers:100000:65536\nother:1:2\n",
+		"etc/subgid":                                     "containers:200000:65536\n",
+		"sys/fs/cgroup/cgroup.controllers":               "cpu",
+		"sys/fs/cgroup/unified/cgroup.controllers":       "ignored on a unified host",
+		"sys/fs/cgroup/memory/cgroup.procs":              "ignored too",
 	})
 	var got Facts
 	if err := got.readTree(root); err != nil {
@@ -91,7 +96,11 @@ func TestFactsComeFromTheFilesOfTheTree(t *testing.T) {
 	want := Facts{
 		BootID: "b0a7", Kernel: KernelVersion{6, 1}, NROpen: 1048576, Systemd: true, AppArmor: true, SELinux: true, Seccomp: true,
 		CanRaiseLimits: true, Capabilities: []string{"CAP_CHOWN", "CAP_DAC_OVERRIDE"},
-		Cgroups: Cgroups{Mode: Unified, Controllers: []string{"cpu"}},
+		Cgroups: Cgroups{Mode: Unified, Controllers: []string{"cpu"}, BlkioWeight: true}, OOMScoreAdj: -500,
+		ThermalThrottle: []string{
+			"/sys/devices/system/cpu/cpu0/thermal_throttle", "/sys/devices/system/cpu/cpu1/thermal_throttle",
+			"/sys/devices/system/cpu/cpu4/thermal_throttle",
+		},
 		SubUIDs: []IDRange{{100000, 65536}}, SubGIDs: []IDRange{{200000, 65536}},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -207,6 +216,16 @@ func TestStatIsCountedFromTheLastParenthesis(t *testing.T) {
 func FuzzStat(f *testing.F) {
 	f.Add([]byte("42 (sh) S 1 2 3 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 13"))
 	f.Fuzz(func(t *testing.T, stat []byte) { parseStat(stat) })
+}
+
+func FuzzCPUList(f *testing.F) {
+	f.Add("0-3,8")
+	f.Add("0-99999999999")
+	f.Fuzz(func(t *testing.T, list string) {
+		if n := len(parseCPUList(list)); n > maxCPUs {
+			t.Errorf("%q: got %d processors, want at most %d", list, n, maxCPUs)
+		}
+	})
 }
 
 func FuzzSubIDs(f *testing.F) {

@@ -1,0 +1,205 @@
+package ocispec
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/moby/profiles/seccomp"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/host"
+)
+
+// unconfined is the word for no profile.
+const unconfined = "unconfined"
+
+// seccomp fills in the filter of system calls. A privileged container has only the one that it names.
+func (b *builder) seccomp() error {
+	s := b.Config.Security
+	named := s.Seccomp != "" && s.Seccomp != unconfined
+	switch {
+	case s.Seccomp == unconfined:
+		return nil
+	case !b.Host.Seccomp && named:
+		return errdefs.NotImplemented("seccomp profile %s was asked for, and this host's kernel does not have seccomp", s.Seccomp)
+	case named:
+		return b.customSeccomp(s.Seccomp, s.SeccompProfile)
+	case b.Host.Seccomp && b.DefaultSeccomp && !b.privileged():
+		b.spec.Linux.Seccomp = b.defaultSeccomp()
+	}
+	return nil
+}
+
+// customSeccomp takes a profile in Docker's form, which is that of the runtime spec with conditions.
+func (b *builder) customSeccomp(name, content string) error {
+	var profile seccomp.Seccomp
+	if err := json.Unmarshal([]byte(content), &profile); err != nil {
+		return errdefs.Invalid("seccomp profile %s is not a JSON document of Docker's form: %w", name, err)
+	}
+	if profile.DefaultAction == "" {
+		return errdefs.Invalid("seccomp profile %s has no defaultAction", name)
+	}
+	if len(profile.Architectures) != 0 && len(profile.ArchMap) != 0 {
+		return errdefs.Invalid("seccomp profile %s has both architectures and archMap: leave one out", name)
+	}
+	for _, rule := range profile.Syscalls {
+		if rule == nil || rule.Name != "" && len(rule.Names) != 0 {
+			return errdefs.Invalid("seccomp profile %s has a rule that is empty or has both name and names", name)
+		}
+		if rule.Name != "" {
+			rule.Names = []string{rule.Name}
+		}
+	}
+	filter, _ := b.resolveProfile(&profile)
+	b.spec.Linux.Seccomp = filter
+	return nil
+}
+
+// refusedCalls are system calls that the default profile has no rule for because a container is not to make them. Calls that
+// every kernel of today answers ENOSYS itself are not among them.
+var refusedCalls = []string{
+	"_sysctl", "add_key", "create_module", "get_kernel_syms", "io_uring_enter", "io_uring_register", "io_uring_setup",
+	"kexec_file_load", "kexec_load", "keyctl", "migrate_pages", "move_pages", "nfsservctl", "pivot_root", "query_module",
+	"request_key", "swapoff", "swapon", "sysfs", "userfaultfd", "uselib", "ustat", "vm86", "vm86old",
+}
+
+// defaultSeccomp is the profile of moby/profiles with one difference: a call that the profile does not know is answered ENOSYS
+// instead of EPERM, so that programs fall back to older calls when libc or the kernel is newer than the profile. What it knows
+// and refuses is answered EPERM as before; only personality(2) with an argument that is not allowed gets ENOSYS too.
+func (b *builder) defaultSeccomp() *specs.LinuxSeccomp {
+	filter, refused := b.resolveProfile(seccomp.DefaultProfile())
+	known := map[string]bool{}
+	for _, rule := range filter.Syscalls {
+		for _, name := range rule.Names {
+			known[name] = true
+		}
+	}
+	var names []string
+	for _, name := range append(refused, refusedCalls...) {
+		if !known[name] {
+			known[name] = true
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	filter.DefaultErrnoRet = errno(unix.ENOSYS)
+	filter.Syscalls = slices.DeleteFunc(filter.Syscalls, func(s specs.LinuxSyscall) bool { // what the default says already
+		return s.Action == specs.ActErrno && s.ErrnoRet != nil && *s.ErrnoRet == uint(unix.ENOSYS)
+	})
+	filter.Syscalls = append(filter.Syscalls, specs.LinuxSyscall{Names: names, Action: specs.ActErrno, ErrnoRet: errno(unix.EPERM)})
+	filter.Syscalls = append(filter.Syscalls, b.refusedArguments()...)
+	return filter
+}
+
+func errno(e unix.Errno) *uint {
+	n := uint(e)
+	return &n
+}
+
+// refusedArguments are the complements of the rules that allow a call with some arguments only.
+func (b *builder) refusedArguments() []specs.LinuxSyscall {
+	refuse := func(name string, arg specs.LinuxSeccompArg) specs.LinuxSyscall {
+		return specs.LinuxSyscall{
+			Names: []string{name}, Action: specs.ActErrno, ErrnoRet: errno(unix.EPERM), Args: []specs.LinuxSeccompArg{arg},
+		}
+	}
+	rules := []specs.LinuxSyscall{
+		refuse("socket", specs.LinuxSeccompArg{Index: 0, Value: unix.AF_ALG, Op: specs.OpEqualTo}),
+		refuse("socket", specs.LinuxSeccompArg{Index: 0, Value: unix.AF_VSOCK, Op: specs.OpEqualTo}),
+	}
+	if b.bounded("CAP_SYS_ADMIN") {
+		return rules
+	}
+	flags := uint(0)
+	if b.Host.Arch == "s390x" {
+		flags = 1 // clone(2): the order of the arguments is another there
+	}
+	for _, bit := range []uint64{
+		unix.CLONE_NEWNS, unix.CLONE_NEWUTS, unix.CLONE_NEWIPC, unix.CLONE_NEWUSER, unix.CLONE_NEWPID, unix.CLONE_NEWNET,
+		unix.CLONE_NEWCGROUP,
+	} {
+		rules = append(rules, refuse("clone", specs.LinuxSeccompArg{Index: flags, Value: bit, ValueTwo: bit, Op: specs.OpMaskedEqual}))
+	}
+	return rules
+}
+
+func (b *builder) bounded(capability string) bool {
+	return slices.Contains(b.spec.Process.Capabilities.Bounding, capability)
+}
+
+// resolveProfile decides the conditions of a profile for this container and host. It also returns the names of the rules that
+// were left out for want of a capability or of a newer kernel.
+func (b *builder) resolveProfile(p *seccomp.Seccomp) (filter *specs.LinuxSeccomp, refused []string) {
+	filter = &specs.LinuxSeccomp{}
+	*filter = p.LinuxSeccomp
+	filter.Syscalls = nil
+	arch := nativeArch[b.Host.Arch]
+	for _, a := range p.ArchMap {
+		if a.Arch == arch.seccomp {
+			filter.Architectures = append(filter.Architectures, a.Arch)
+			filter.Architectures = append(filter.Architectures, a.SubArches...)
+		}
+	}
+	for _, rule := range p.Syscalls {
+		switch {
+		case !b.onArch(rule, arch.profile):
+		case b.included(rule.Includes) && !b.excluded(rule.Excludes):
+			filter.Syscalls = append(filter.Syscalls, rule.LinuxSyscall)
+		case rule.Action == specs.ActAllow:
+			refused = append(refused, rule.Names...)
+		}
+	}
+	return filter, refused
+}
+
+func (b *builder) onArch(rule *seccomp.Syscall, arch string) bool {
+	if rule.Includes != nil && len(rule.Includes.Arches) > 0 && !slices.Contains(rule.Includes.Arches, arch) {
+		return false
+	}
+	return rule.Excludes == nil || !slices.Contains(rule.Excludes.Arches, arch)
+}
+
+// included: all that the filter names must hold.
+func (b *builder) included(f *seccomp.Filter) bool {
+	if f == nil {
+		return true
+	}
+	for _, name := range f.Caps {
+		if !b.bounded(name) {
+			return false
+		}
+	}
+	return f.MinKernel == nil || kernelAtLeast(b.Host.Kernel, f.MinKernel)
+}
+
+// excluded: one of what the filter names is enough.
+func (b *builder) excluded(f *seccomp.Filter) bool {
+	if f == nil {
+		return false
+	}
+	return slices.ContainsFunc(f.Caps, b.bounded) || f.MinKernel != nil && kernelAtLeast(b.Host.Kernel, f.MinKernel)
+}
+
+func kernelAtLeast(k host.KernelVersion, v *seccomp.KernelVersion) bool {
+	return k.AtLeast(int(v.Kernel), int(v.Major))
+}
+
+// nativeArch names Go's architectures as the runtime spec and as profiles' conditions do (libseccomp's names).
+var nativeArch = map[string]struct {
+	seccomp specs.Arch
+	profile string
+}{
+	"386":      {specs.ArchX86, "x86"},
+	"amd64":    {specs.ArchX86_64, "amd64"},
+	"arm":      {specs.ArchARM, "arm"},
+	"arm64":    {specs.ArchAARCH64, "arm64"},
+	"loong64":  {specs.ArchLOONGARCH64, "loongarch64"},
+	"mips64":   {specs.ArchMIPS64, "mips64"},
+	"mips64le": {specs.ArchMIPSEL64, "mipsel64"},
+	"mipsle":   {specs.ArchMIPSEL, "mipsel"},
+	"ppc64le":  {specs.ArchPPC64LE, "ppc64le"},
+	"riscv64":  {specs.ArchRISCV64, "riscv64"},
+	"s390x":    {specs.ArchS390X, "s390x"},
+}
