@@ -1,0 +1,118 @@
+package leak
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// keptTables matches the tables whose rows outlive the containers on purpose: events, exit codes (five minutes), and what the
+// database says of itself.
+var keptTables = regexp.MustCompile(`^(sqlite_.*|events?|exit_?codes?|meta|paths|schema.*|boot.*|sequence)$`)
+
+// findRows returns the rows that containers, exec sessions and volumes have in the databases of the state directory, and
+// collects every ID that any table tells of. It knows no schema: a new table is checked without a change here.
+func findRows(s Scope, ids map[string]bool) ([]Leak, error) {
+	var leaks []Leak
+	for _, pattern := range []string{"*.sqlite", "*.db"} {
+		files, err := filepath.Glob(filepath.Join(s.Root, pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			rows, err := readDatabase(file, ids)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", file, err)
+			}
+			leaks = append(leaks, rows...)
+		}
+	}
+	return leaks, nil
+}
+
+func readDatabase(file string, ids map[string]bool) ([]Leak, error) {
+	head := make([]byte, 15)
+	if f, err := os.Open(file); err == nil {
+		_, _ = f.Read(head)
+		f.Close()
+	}
+	if string(head) != "SQLite format 3" {
+		return nil, nil // a test's damaged database, or another format
+	}
+	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	tables, err := column(db, `SELECT name FROM sqlite_schema WHERE type = 'table'`)
+	if err != nil {
+		return nil, err
+	}
+	var leaks []Leak
+	for _, table := range tables {
+		keys, err := scan(db, table, ids)
+		if err != nil {
+			return nil, err
+		}
+		if keptTables.MatchString(table) {
+			continue
+		}
+		for _, key := range keys {
+			leaks = append(leaks, Leak{Row, table + " " + key, filepath.Base(file)})
+		}
+	}
+	return leaks, nil
+}
+
+// scan returns the first column of every row of a table, and collects the IDs found in any column.
+func scan(db *sql.DB, table string, ids map[string]bool) ([]string, error) {
+	rows, err := db.Query(`SELECT * FROM "` + strings.ReplaceAll(table, `"`, `""`) + `"`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for rows.Next() {
+		values := make([]sql.RawBytes, len(names))
+		into := make([]any, len(names))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		for _, v := range values {
+			for _, id := range anID.FindAllString(string(v), -1) {
+				ids[id] = true
+			}
+		}
+		keys = append(keys, string(values[0]))
+	}
+	return keys, rows.Err()
+}
+
+func column(db *sql.DB, query string) ([]string, error) {
+	rows, err := db.Query(query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, rows.Err()
+}
