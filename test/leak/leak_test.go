@@ -110,12 +110,15 @@ func TestEachKindOfLeakIsSeen(t *testing.T) {
 				copyStatic(t, s.Root+"/lower/"+f)
 			}
 			script := `mount -t overlay overlay -o lowerdir=$0/lower,upperdir=$0/upper,workdir=$0/work $0/merged
-cd $0/merged && pivot_root . old && umount -l /old && exec /sleep 1000`
+cd $0/merged && pivot_root . old && exec /sleep 1000`
 			cmd := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", script, s.Root)
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 			start(t, cmd)
 			// Only once it has become the program in the container does its command line not give it away.
-			for commandLine(t, cmd.Process.Pid) != "/sleep\x001000\x00" {
+			for i := 0; commandLine(t, cmd.Process.Pid) != "/sleep\x001000\x00"; i++ {
+				if i == 1000 {
+					t.Fatal("the program in the container did not start")
+				}
 				time.Sleep(5 * time.Millisecond)
 			}
 			return ""
