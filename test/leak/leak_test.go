@@ -23,7 +23,11 @@ func newScope(t *testing.T) leak.Scope {
 	if os.Geteuid() != 0 {
 		t.Fatal("this test makes mounts and control groups: it must run as root")
 	}
-	top := t.TempDir()
+	top, err := os.MkdirTemp("", "berth-leak")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(top) })
 	s := leak.Scope{Root: filepath.Join(top, "root"), RunRoot: filepath.Join(top, "run"), Temp: filepath.Join(top, "tmp"), IDs: []string{id}}
 	for _, d := range []string{s.Root, s.RunRoot, s.Temp} {
 		if err := os.Mkdir(d, 0o700); err != nil {
@@ -112,6 +116,7 @@ func TestEachKindOfLeakIsSeen(t *testing.T) {
 			script := `mount -t overlay overlay -o lowerdir=$0/lower,upperdir=$0/upper,workdir=$0/work $0/merged
 cd $0/merged && pivot_root . old && exec /sleep 1000`
 			cmd := exec.Command("unshare", "-m", "--propagation", "private", "sh", "-c", script, s.Root)
+			cmd.Stderr = os.Stderr
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 			start(t, cmd)
 			// Only once it has become the program in the container does its command line not give it away.
@@ -147,7 +152,7 @@ cd $0/merged && pivot_root . old && exec /sleep 1000`
 		}},
 		{"a control group of a container that only the store's events know", leak.Cgroup, func(t *testing.T, s leak.Scope) string {
 			other := strings.Repeat("ab", 32)
-			database(t, s, `CREATE TABLE events (seq INTEGER, data TEXT)`, `INSERT INTO events VALUES (1, '{"id":"`+other+`"}')`)
+			database(t, s, `CREATE TABLE event (seq INTEGER, data TEXT)`, `INSERT INTO event VALUES (1, '{"id":"`+other+`"}')`)
 			at := filepath.Join(hierarchy(t), "berth-leak-test2", other)
 			if err := os.MkdirAll(at, 0o755); err != nil {
 				t.Fatal(err)
@@ -222,7 +227,7 @@ func TestWhatIsKeptOnPurposeIsNoLeak(t *testing.T) {
 	for _, path := range []string{s.RunRoot + "/lock", s.Root + "/storage/overlay/" + id + "/diff/tmp/x", s.Root + "/storage/overlay-images/images.json"} {
 		write(t, path)
 	}
-	database(t, s, `CREATE TABLE events (seq INTEGER)`, `INSERT INTO events VALUES (1)`)
+	database(t, s, `CREATE TABLE event (seq INTEGER)`, `INSERT INTO event VALUES (1)`)
 	// Another engine's things beside ours, in a directory whose name begins as ours does.
 	write(t, s.RunRoot+"2/containers/"+id+"/exit")
 	cmd := exec.Command("sleep", "1000")

@@ -13,7 +13,7 @@ import (
 
 // keptTables matches the tables whose rows outlive the containers on purpose: events, exit codes (five minutes), and what the
 // database says of itself.
-var keptTables = regexp.MustCompile(`^(sqlite_.*|events?|exit_?codes?|meta|paths|schema.*|boot.*|sequence)$`)
+var keptTables = regexp.MustCompile(`^(sqlite_.*|event|exit_code|meta)$`)
 
 // findRows returns the rows that containers, exec sessions and volumes have in the databases of the state directory, and
 // collects every ID that any table tells of. It knows no schema: a new table is checked without a change here.
