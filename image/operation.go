@@ -1,0 +1,182 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"go.podman.io/image/v5/types"
+	"go.podman.io/storage"
+	"golang.org/x/sys/unix"
+)
+
+// operation is one change that writes layers or images. While any process has one, the lock file is held shared; whoever gets
+// it exclusively knows that nobody is at work, and that what no image needs was left by a process that died.
+type operation struct {
+	s    *Store
+	st   storage.Store
+	lock *os.File
+	tmp  string
+}
+
+// begin starts an operation: its temporary files go into a directory of their own inside the store, which the next operation
+// removes if this process does not live to do it.
+func (s *Store) begin(ctx context.Context) (*operation, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	st, err := s.storage()
+	if err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(s.opts.Root, "berth.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fileError(err, "locking the image store")
+	}
+	op := &operation{s: s, st: st, lock: lock}
+	if op.alone() {
+		// Layers that are whole stay for now: this operation may be the same one again, and need them.
+		_ = os.RemoveAll(s.staging())
+	}
+	if err := op.share(); err != nil {
+		lock.Close()
+		return nil, fileError(err, "locking the image store")
+	}
+	return op, nil
+}
+
+func (s *Store) staging() string { return filepath.Join(s.opts.Root, "berth-tmp") }
+
+// share takes the lock shared and makes the temporary directory.
+func (op *operation) share() error {
+	if err := flock(op.lock, unix.LOCK_SH); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(op.s.staging(), 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(op.s.staging(), "op-")
+	op.tmp = tmp
+	return err
+}
+
+// alone reports whether no other operation is under way, and keeps others from starting if so.
+func (op *operation) alone() bool { return flock(op.lock, unix.LOCK_EX|unix.LOCK_NB) == nil }
+
+func flock(f *os.File, how int) error {
+	for {
+		if err := unix.Flock(int(f.Fd()), how); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// end ends the operation and, if it was the last one, removes what is left of operations that failed or died.
+func (op *operation) end() {
+	_ = os.RemoveAll(op.tmp)
+	if op.alone() {
+		_ = os.RemoveAll(op.s.staging())
+		if err := collect(op.st); err != nil {
+			op.s.log.Warn("what an earlier operation left in the image store could not be removed", "root", op.s.opts.Root, "err", err)
+		}
+	}
+	_ = op.lock.Close()
+}
+
+// system is the configuration for this operation.
+func (op *operation) system(a Access) *types.SystemContext { return op.s.systemContext(a, op.tmp) }
+
+// Collect removes what operations of processes that died have left: temporary files, layers of no image, image records
+// without their data. It does nothing while an operation is under way. Every operation that writes ends with it.
+func (s *Store) Collect(ctx context.Context) error {
+	if !s.exists() {
+		return nil
+	}
+	op, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	op.end()
+	return nil
+}
+
+// collect removes images without data, then layers that no image stands on. The caller is alone.
+func collect(st storage.Store) error {
+	images, err := st.Images()
+	if err != nil {
+		return err
+	}
+	layers, err := st.Layers()
+	if err != nil {
+		return err
+	}
+	parent := make(map[string]string, len(layers))
+	for i := range layers {
+		parent[layers[i].ID] = layers[i].Parent
+	}
+	used := map[string]bool{}
+	mark := func(id string) {
+		for id != "" && !used[id] {
+			used[id], id = true, parent[id]
+		}
+	}
+	for i := range images {
+		if !whole(&images[i]) && !images[i].ReadOnly {
+			if _, err := st.DeleteImage(images[i].ID, true); err != nil {
+				return err
+			}
+			continue
+		}
+		mark(images[i].TopLayer)
+		for _, l := range images[i].MappedTopLayers {
+			mark(l)
+		}
+	}
+	containers, err := st.Containers()
+	if err != nil {
+		return err
+	}
+	for i := range containers {
+		mark(containers[i].LayerID)
+	}
+	return deleteLayers(st, layers, used)
+}
+
+// deleteLayers deletes those not used, children before their parents.
+func deleteLayers(st storage.Store, layers []storage.Layer, used map[string]bool) error {
+	children := map[string]int{}
+	var free []string
+	parent := map[string]string{}
+	for i := range layers {
+		if l := &layers[i]; !used[l.ID] && !l.ReadOnly {
+			parent[l.ID] = l.Parent
+			children[l.Parent]++
+		}
+	}
+	for id := range parent {
+		if children[id] == 0 {
+			free = append(free, id)
+		}
+	}
+	for len(free) > 0 {
+		id := free[0]
+		free = free[1:]
+		if err := st.DeleteLayer(id); err != nil && !errors.Is(err, storage.ErrLayerUnknown) {
+			return err
+		}
+		up := parent[id]
+		if children[up]--; children[up] == 0 {
+			if _, ok := parent[up]; ok {
+				free = append(free, up)
+			}
+		}
+	}
+	return nil
+}
+
+// whole reports whether the record has its manifest: containers/storage writes the record first and its data afterwards.
+func whole(i *storage.Image) bool {
+	_, ok := i.BigDataDigests[storage.ImageDigestBigDataKey]
+	return ok
+}
