@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"host":      {"errdefs"},
 	"container": {"errdefs"},
 	"event":     {"errdefs"},
-	"lock":      {"errdefs"},
+	"lock":      {"errdefs", "internal/ofd"},
 	"logs":      {"errdefs"},
 	"image":     {"host", "errdefs"},
 	"rootfs":    {"host", "errdefs"},
@@ -42,8 +42,10 @@ var allowed = map[string][]string{
 	"network":   {"host", "errdefs"},
 	"ocispec":   {"container", "host", "errdefs"},
 
-	"store":           {"container", "event", "volume", "network", "errdefs"},
-	"store/sqlite":    append([]string{"store", "store/internal/rules"}, records...),
+	"store":                {"container", "event", "volume", "network", "errdefs"},
+	"store/internal/rules": append([]string{"store"}, records...),
+
+	"store/sqlite":    append([]string{"store", "store/internal/rules", "internal/ofd"}, records...),
 	"store/bolt":      append([]string{"store", "store/internal/rules"}, records...),
 	"store/memory":    append([]string{"store", "store/internal/rules"}, records...),
 	"store/storetest": append([]string{"store"}, records...),
@@ -62,6 +64,7 @@ var allowed = map[string][]string{
 
 	"internal/config":   {"host", "errdefs"},
 	"internal/monitor":  nil,
+	"internal/ofd":      nil,
 	"internal/archtest": nil,
 	"docs":              nil,
 

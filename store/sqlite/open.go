@@ -1,0 +1,205 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/store/internal/rules"
+)
+
+// Option changes how a database is opened.
+type Option func(*Store)
+
+// Namespace lets the Store see, and add, only records of one namespace; the empty one is none.
+func Namespace(name string) Option { return func(s *Store) { s.namespace = name } }
+
+// Open opens the database at path, creating it and its directory if it is not there. It may be open any number of times, here
+// and in other processes. ErrConflict if it was created with other paths than p; store.ErrNewer, store.ErrCorrupt;
+// ErrPermissionDenied.
+func Open(ctx context.Context, path string, p store.Paths, opts ...Option) (*Store, error) {
+	s := &Store{path: path}
+	for _, o := range opts {
+		o(s)
+	}
+	var err error
+	if s.gate, err = openGate(path); err != nil {
+		return nil, err
+	}
+	if err := s.gate.use(ctx); err != nil {
+		s.gate.close()
+		return nil, err
+	}
+	if err := s.open(ctx, p); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// open makes the first connection, of which nearly every process needs no second, and looks at what the database says of
+// itself.
+func (s *Store) open(ctx context.Context, p store.Paths) error {
+	if err := unfinishedRepair(s.path); err != nil {
+		return err
+	}
+	if err := s.create(ctx, p); err != nil {
+		return err
+	}
+	c, err := s.take()
+	if err != nil {
+		return err
+	}
+	defer s.give(c)
+	if err := s.current(ctx, c); err != nil {
+		return err
+	}
+	var recorded store.Paths
+	text, err := c.meta(keyPaths)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(text), &recorded); err != nil {
+		return rules.Damaged(s.path, "its record of paths: "+err.Error())
+	}
+	return rules.ComparePaths(s.path, recorded, p)
+}
+
+// current sees to it that the database is of this program's version.
+func (s *Store) current(ctx context.Context, c *conn) error {
+	version, err := c.version(ctx)
+	if err != nil || version == len(migrations) {
+		return err
+	}
+	if version > len(migrations) {
+		return rules.Newer(s.path, version, len(migrations))
+	}
+	unlock, err := s.gate.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if version, err = c.version(ctx); err != nil || version == len(migrations) {
+		return err
+	}
+	if id, err := c.number("PRAGMA application_id"); err != nil || id != applicationID {
+		return errors.Join(err, rules.Damaged(s.path, "it is not a database of berth"))
+	}
+	return c.migrate(version)
+}
+
+// version is the database's schema version. It is the first thing read.
+func (c *conn) version(ctx context.Context) (version int, err error) {
+	err = patiently(ctx, func() error {
+		n, err := c.number("PRAGMA user_version")
+		version = int(n)
+		return err
+	})
+	return version, err
+}
+
+// create makes a new database if there is none at all. It is made under another name, so that one that is there is whole, and
+// an empty file or a log without its database is damage.
+func (s *Store) create(ctx context.Context, p store.Paths) error {
+	if there, err := exists(s.path); err != nil || there {
+		return err
+	}
+	unlock, err := s.gate.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if there, err := exists(s.path); err != nil || there {
+		return err
+	}
+	fresh := s.path + "-new"
+	err = build(fresh, func(c *conn) error { return c.setPaths(p) })
+	if err == nil {
+		err = install(fresh, s.path)
+	}
+	return err
+}
+
+// exists reports whether there is a database at path. ErrCorrupt if it cannot be one.
+func exists(path string) (bool, error) {
+	fi, err := os.Stat(path)
+	switch {
+	case err == nil && fi.Size() == 0:
+		return false, rules.Damaged(path, "the file is empty")
+	case err == nil:
+		return true, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, explainFile(err)
+	}
+	if fi, err := os.Stat(path + "-wal"); err == nil && fi.Size() > 0 {
+		return false, rules.Damaged(path, "the file is missing, while its log is there")
+	}
+	return false, nil
+}
+
+// build makes a whole database at path, which is on disk when it returns. What an earlier attempt left there is removed.
+func build(path string, fill func(*conn) error) error {
+	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return explainFile(err)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return explainFile(err)
+	}
+	f.Close()
+	c, err := connect(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.pragma("application_id", applicationID); err != nil {
+		return err
+	}
+	if err := c.migrate(0); err != nil {
+		return err
+	}
+	if err := c.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err := fill(c); err != nil {
+		return c.rollback(err)
+	}
+	if err := c.exec("COMMIT"); err != nil {
+		return err
+	}
+	return c.script("PRAGMA journal_mode = WAL")
+}
+
+// install gives a database that build made its name, on disk.
+func install(fresh, path string) error {
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.Remove(fresh + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return explainFile(err)
+		}
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return explainFile(err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return explainFile(err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return errdefs.Internal("%s: cannot be synced: %w", dir, err)
+	}
+	return nil
+}

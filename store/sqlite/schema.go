@@ -1,0 +1,75 @@
+package sqlite
+
+import (
+	"encoding/json"
+
+	"github.com/berth-engine/berth/store"
+)
+
+// applicationID marks the file as Berth's (PRAGMA application_id): "BRTH".
+const applicationID = 0x42525448
+
+// migrations[v] leads from version v to v+1; their number is the version that this program writes. One that was released is
+// never changed.
+var migrations = []string{
+	`CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+	CREATE TABLE object (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL) WITHOUT ROWID;
+	CREATE TABLE container (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, namespace TEXT NOT NULL, pod TEXT NOT NULL,
+		image TEXT NOT NULL, config TEXT NOT NULL);
+	CREATE INDEX container_image ON container (image) WHERE image != '';
+	CREATE INDEX container_pod ON container (pod) WHERE pod != '';
+	CREATE TABLE state (seq INTEGER PRIMARY KEY, status TEXT NOT NULL, state TEXT NOT NULL);
+	CREATE INDEX state_alive ON state (seq) WHERE status NOT IN ('created', 'exited');
+	CREATE TABLE dependency (needed TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (needed, id)) WITHOUT ROWID;
+	CREATE TABLE volume (seq INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, volume TEXT NOT NULL);
+	CREATE TABLE volume_use (volume TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (volume, id)) WITHOUT ROWID;
+	CREATE TABLE exec (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, container TEXT NOT NULL, session TEXT NOT NULL);
+	CREATE INDEX exec_container ON exec (container);
+	CREATE TABLE exit_code (id TEXT PRIMARY KEY, namespace TEXT NOT NULL, code INTEGER NOT NULL, recorded INTEGER NOT NULL,
+		removed INTEGER NOT NULL) WITHOUT ROWID;
+	CREATE TABLE event (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, event TEXT NOT NULL);`,
+}
+
+// The keys of meta.
+const (
+	keyPaths  = "paths"
+	keyBoot   = "boot"
+	keyEvents = "events"
+)
+
+// migrate brings an open database to the newest version, in one transaction. The caller holds the writers' lock.
+func (c *conn) migrate(from int) error {
+	if err := c.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	for _, m := range migrations[from:] {
+		if err := c.script(m); err != nil {
+			return c.rollback(err)
+		}
+	}
+	if err := c.pragma("user_version", int64(len(migrations))); err != nil {
+		return c.rollback(err)
+	}
+	return c.exec("COMMIT")
+}
+
+// meta returns a value of the table meta, empty when there is none.
+func (c *conn) meta(key string) (value string, err error) {
+	err = c.query("SELECT value FROM meta WHERE key = ?", func(r row) error {
+		value = r.ColumnText(0)
+		return nil
+	}, key)
+	return value, err
+}
+
+func (c *conn) setMeta(key, value string) error {
+	return c.exec("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", key, value)
+}
+
+func (c *conn) setPaths(p store.Paths) error {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return c.setMeta(keyPaths, string(b))
+}

@@ -1,0 +1,191 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/store"
+)
+
+// Store is a database that is open. It implements store.Store.
+type Store struct {
+	path      string
+	namespace string
+	gate      *gate
+
+	mu     sync.Mutex
+	idle   []*conn
+	closed bool
+
+	// wrote is whether this Store has written since the last checkpoint it made or found unneeded; held with gate.lock.
+	wrote      int
+	background sync.WaitGroup
+}
+
+var _ store.Store = (*Store)(nil)
+
+const (
+	// maxIdle bounds how many connections are kept for later.
+	maxIdle = 4
+	// checkpointFrames is the length of the log, in pages, from which on it is worth a checkpoint. The first process that
+	// opens the database reads the whole log (0.6 ms for each hundred pages), so that it is kept short.
+	checkpointFrames = 256
+	// checkpointEvery is how many updates a Store makes between two looks at the log.
+	checkpointEvery = 16
+)
+
+// take returns a connection for one transaction; give takes it back.
+func (s *Store) take() (*conn, error) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil, errdefs.Internal("%s: the store is closed", s.path)
+	}
+	if n := len(s.idle); n > 0 {
+		c := s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		s.mu.Unlock()
+		return c, nil
+	}
+	s.mu.Unlock()
+	return connect(s.path, sqlite.OpenReadWrite)
+}
+
+func (s *Store) give(c *conn) {
+	s.mu.Lock()
+	keep := !s.closed && len(s.idle) < maxIdle && c.AutocommitEnabled()
+	if keep {
+		s.idle = append(s.idle, c)
+	}
+	s.mu.Unlock()
+	if !keep {
+		c.Close()
+	}
+}
+
+// View implements store.Store.
+func (s *Store) View(ctx context.Context, fn func(tx store.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, err := s.take()
+	if err != nil {
+		return err
+	}
+	defer s.give(c)
+	if err := c.beginRead(ctx); err != nil {
+		return err
+	}
+	t := &tx{conn: c, ctx: ctx, namespace: s.namespace}
+	defer func() {
+		t.conn = nil
+		c.exec("ROLLBACK")
+	}()
+	return fn(t)
+}
+
+// Update implements store.Store.
+func (s *Store) Update(ctx context.Context, d store.Durability, fn func(tx store.UpdateTx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, err := s.take()
+	if err != nil {
+		return err
+	}
+	defer s.give(c)
+	unlock, err := s.gate.lock(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.update(ctx, c, d, fn)
+	s.wrote++
+	look := err == nil && s.wrote%checkpointEvery == 0
+	unlock()
+	if err == nil {
+		s.gate.notify()
+	}
+	if look {
+		s.background.Go(func() { s.Checkpoint(context.WithoutCancel(ctx)) })
+	}
+	return err
+}
+
+// update is the transaction of Update.
+func (s *Store) update(ctx context.Context, c *conn, d store.Durability, fn func(tx store.UpdateTx) error) (err error) {
+	if err := c.beginWrite(ctx, d); err != nil {
+		return err
+	}
+	t := &tx{conn: c, ctx: ctx, namespace: s.namespace}
+	done := false
+	defer func() {
+		t.conn = nil
+		if !done {
+			err = c.rollback(err)
+		}
+	}()
+	if err := fn(updateTx{t}); err != nil {
+		return err
+	}
+	if err := c.exec("COMMIT"); err != nil {
+		return err
+	}
+	done = true
+	return nil
+}
+
+// Checkpoint moves the log into the database if it has grown long, so that the next to open the database has less to read.
+// It costs up to three syncs and holds nobody up. Close does it after a Store has written; a process that works in the
+// background may do it earlier.
+func (s *Store) Checkpoint(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, err := s.take()
+	if err != nil {
+		return err
+	}
+	defer s.give(c)
+	return c.checkpoint(checkpointFrames)
+}
+
+// checkpoint makes one if the log is at least so long, as far as readers let it.
+func (c *conn) checkpoint(frames int64) error {
+	var log, moved int64
+	result := func(r row) error {
+		log, moved = r.ColumnInt64(1), r.ColumnInt64(2)
+		return nil
+	}
+	if err := c.query("PRAGMA wal_checkpoint(NOOP)", result); err != nil || log-moved < frames {
+		return err
+	}
+	return c.query("PRAGMA wal_checkpoint(PASSIVE)", result)
+}
+
+// Close implements store.Store. It waits for nobody else.
+func (s *Store) Close() error {
+	s.background.Wait()
+	if s.wrote > 0 {
+		s.Checkpoint(context.Background()) // if it fails, a later one will do
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var err error
+	for _, c := range s.idle {
+		if cerr := c.Close(); err == nil {
+			err = cerr
+		}
+	}
+	s.idle = nil
+	if gerr := s.gate.close(); err == nil {
+		err = gerr
+	}
+	return err
+}
