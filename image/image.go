@@ -28,6 +28,8 @@ type Image struct {
 	Layers []string
 	// DiffIDs are the layers' uncompressed digests, lowest first.
 	DiffIDs []string
+	// LayerSizes are the bytes that each of DiffIDs takes, unpacked.
+	LayerSizes []int64
 	// Config is the OCI image configuration; Health is Docker's extension to it, nil if there is none.
 	Config       v1.Image
 	Health       *Health

@@ -136,11 +136,13 @@ func setLayers(st storage.Store, img *Image, top string) error {
 		}
 		img.Layers = append(img.Layers, dir)
 		img.DiffIDs = append(img.DiffIDs, layer.UncompressedDigest.String())
+		img.LayerSizes = append(img.LayerSizes, max(layer.UncompressedSize, 0))
 		img.Size += max(layer.UncompressedSize, 0)
 		id = layer.Parent
 	}
 	slices.Reverse(img.Layers)
 	slices.Reverse(img.DiffIDs)
+	slices.Reverse(img.LayerSizes)
 	if driver.String() != "overlay" {
 		// A layer of such a driver is a whole tree: the topmost one has everything.
 		img.Layers = img.Layers[len(img.Layers)-1:]
