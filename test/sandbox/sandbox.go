@@ -1,0 +1,286 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/berth-engine/berth/test/leak"
+)
+
+// Patience bounds how long one command may take. It is far above what any takes: it is there so that a hang is reported.
+const Patience = 90 * time.Second
+
+// settling is how long what a command has started may still be ending when the leak check looks.
+const settling = 5 * time.Second
+
+// Sandbox is one engine apart from the system's own.
+type Sandbox struct {
+	t testing.TB
+	// Dir is the directory of the test's own files, Root the state and RunRoot the run directory. Temp is TMPDIR for every
+	// command, and Home its home directory.
+	Dir, Root, RunRoot, Temp, Home string
+	// Env is the environment of every command.
+	Env      []string
+	programs string
+	before   leak.Snapshot
+}
+
+// New makes a sandbox. At the end of the test its containers and volumes are removed by force, and whatever else is then left
+// on the host fails the test.
+func New(t testing.TB) *Sandbox {
+	t.Helper()
+	programs, err := Programs()
+	return begin(t, programs, err)
+}
+
+// NewWithFailpoints makes a sandbox whose programs have failpoints.
+func NewWithFailpoints(t testing.TB) *Sandbox {
+	t.Helper()
+	programs, err := FailpointPrograms()
+	return begin(t, programs, err)
+}
+
+func begin(t testing.TB, programs string, err error) *Sandbox {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(top, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Sandbox{
+		t: t, Dir: filepath.Join(dir, "files"), Root: filepath.Join(dir, "root"), RunRoot: filepath.Join(dir, "run"),
+		Temp: filepath.Join(dir, "tmp"), Home: filepath.Join(dir, "home"), programs: programs,
+	}
+	for _, d := range []string{s.Dir, s.Temp, s.Home} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Env = []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=" + s.Home, "TMPDIR=" + s.Temp, "LANG=C.UTF-8",
+		"BERTH_ROOT=" + s.Root, "BERTH_RUNROOT=" + s.RunRoot,
+		"CONTAINERS_CONF=" + s.Write("containers.conf", fmt.Sprintf("[engine]\nruntime = %q\n", Runtime())),
+		"CONTAINERS_REGISTRIES_CONF=" + s.Write("registries.conf", "unqualified-search-registries = []\n"),
+	}
+	s.before, err = leak.Take(s.scope())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.end(dir) })
+	return s
+}
+
+func (s *Sandbox) scope() leak.Scope {
+	return leak.Scope{Root: s.Root, RunRoot: s.RunRoot, Temp: s.Temp}
+}
+
+// end removes everything and looks for leaks.
+func (s *Sandbox) end(dir string) {
+	if _, err := os.Stat(s.Root); err == nil {
+		if r := s.Berth("rm", "-f", "-a", "-t", "0", "-v"); r.Code != 0 {
+			s.t.Errorf("berth rm -f -a at the end of the test: %s", r)
+		}
+	}
+	s.NoLeaks()
+	s.unmountKept()
+	if err := os.RemoveAll(dir); err != nil {
+		s.t.Errorf("remove the sandbox: %v", err)
+	}
+}
+
+// NoLeaks fails the test if anything is left on the host but images.
+func (s *Sandbox) NoLeaks() {
+	s.t.Helper()
+	leaks, err := leak.Settle(s.scope(), s.before, settling)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if len(leaks) > 0 {
+		s.t.Errorf("expected nothing left on the host, got\n%s", leak.List(leaks))
+		s.killLeft(leaks)
+	}
+}
+
+// killLeft ends the processes that were reported, so that one test's fault does not disturb others.
+func (s *Sandbox) killLeft(leaks []leak.Leak) {
+	for _, l := range leaks {
+		var pid int
+		if l.Kind == leak.Process {
+			if _, err := fmt.Sscan(l.Name, &pid); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		if l.Kind == leak.Mount {
+			_ = syscall.Unmount(l.Name, syscall.MNT_DETACH)
+		}
+	}
+}
+
+// unmountKept unmounts what an engine keeps mounted until the next boot.
+func (s *Sandbox) unmountKept() {
+	text, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	for i := len(lines) - 1; i >= 0; i-- {
+		f := strings.Fields(lines[i])
+		if len(f) > 1 && (strings.HasPrefix(f[1], s.RunRoot+"/") || strings.HasPrefix(f[1], s.Root+"/")) {
+			_ = syscall.Unmount(f[1], syscall.MNT_DETACH)
+		}
+	}
+}
+
+// Write makes a file of the test's own and returns its path.
+func (s *Sandbox) Write(name, content string) string {
+	s.t.Helper()
+	path := filepath.Join(s.Dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	return path
+}
+
+// Program is the path of a program under test: berth or berth-monitor.
+func (s *Sandbox) Program(name string) string { return filepath.Join(s.programs, name) }
+
+// Command is berth with these arguments, not started.
+func (s *Sandbox) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.Program("berth"), args...)
+	cmd.Env, cmd.Dir = s.Env, s.Dir
+	// A command that hangs says where before it dies.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// Result is how a command ended.
+type Result struct {
+	Args           []string
+	Code           int
+	Stdout, Stderr string
+}
+
+func (r Result) String() string {
+	return fmt.Sprintf("berth %s: exit code %d\nstdout: %s\nstderr: %s", strings.Join(r.Args, " "), r.Code, abridged(r.Stdout), abridged(r.Stderr))
+}
+
+func abridged(s string) string {
+	if len(s) > 4000 {
+		return s[:2000] + "\n…\n" + s[len(s)-2000:]
+	}
+	return s
+}
+
+// Berth runs a command without standard input and waits for its end.
+func (s *Sandbox) Berth(args ...string) Result {
+	s.t.Helper()
+	return s.BerthIn("", args...)
+}
+
+// BerthIn runs a command that reads stdin.
+func (s *Sandbox) BerthIn(stdin string, args ...string) Result {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	cmd := s.Command(ctx, args...)
+	if stdin != "" {
+		cmd.Stdin = strings.NewReader(stdin)
+	}
+	return s.Finish(ctx, cmd)
+}
+
+// Finish runs a command to its end with its output captured.
+func (s *Sandbox) Finish(ctx context.Context, cmd *exec.Cmd) Result {
+	s.t.Helper()
+	var out, errs bytes.Buffer
+	if cmd.Stdout == nil {
+		cmd.Stdout = &out
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = &errs
+	}
+	err := cmd.Run()
+	r := Result{Args: cmd.Args[1:], Code: -1, Stdout: out.String(), Stderr: errs.String()}
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		s.t.Fatalf("did not end in %v: %s", Patience, r)
+	case err == nil:
+		r.Code = 0
+	case errors.As(err, &exit):
+		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+			r.Code = 128 + int(ws.Signal())
+		} else {
+			r.Code = exit.ExitCode()
+		}
+	default:
+		s.t.Fatalf("%v: %s", err, r)
+	}
+	return r
+}
+
+// OK runs a command that must succeed and returns its output without the last newline.
+func (s *Sandbox) OK(args ...string) string {
+	s.t.Helper()
+	r := s.Berth(args...)
+	if r.Code != 0 {
+		s.t.Fatalf("expected success, got %s", r)
+	}
+	return strings.TrimSuffix(r.Stdout, "\n")
+}
+
+// Fails runs a command that must end with this exit code, naming all of these on standard error.
+func (s *Sandbox) Fails(code int, mentions []string, args ...string) Result {
+	s.t.Helper()
+	r := s.Berth(args...)
+	r.Expect(s.t, code, mentions...)
+	return r
+}
+
+// Expect reports an exit code other than this one, or a standard error that does not mention all of these.
+func (r Result) Expect(t testing.TB, code int, mentions ...string) {
+	t.Helper()
+	if r.Code != code {
+		t.Errorf("expected exit code %d, got %s", code, r)
+	}
+	for _, m := range mentions {
+		if !strings.Contains(r.Stderr, m) {
+			t.Errorf("expected standard error to mention %q, got %s", m, r)
+		}
+	}
+}
+
+// Eventually waits until the condition holds, and fails the test if it does not.
+func (s *Sandbox) Eventually(what string, condition func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if condition() {
+			return
+		}
+	}
+	s.t.Fatalf("expected %s within 30 s", what)
+}
+
+// Equal reports values that differ.
+func Equal[T comparable](t testing.TB, what string, got, expected T) {
+	t.Helper()
+	if got != expected {
+		t.Errorf("%s: expected %v, got %v", what, expected, got)
+	}
+}
