@@ -61,19 +61,18 @@ func (s *Store) Pull(ctx context.Context, ref string, opts PullOptions) ([]strin
 	if opts.AllTags {
 		return p.allTags(ctx)
 	}
-	id, done, err := p.present(ctx)
-	if done || err != nil {
-		return nonEmpty(id), err
+	img, done, err := p.present(ctx)
+	if err != nil {
+		return nil, err
 	}
-	id, err = p.remote(ctx)
-	return nonEmpty(id), err
-}
-
-func nonEmpty(id string) []string {
-	if id == "" {
-		return nil
+	if done {
+		return []string{img.ID}, nil
 	}
-	return []string{id}
+	id, err := p.remote(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []string{id}, nil
 }
 
 // want is the platform asked for, and whether it was.
@@ -113,49 +112,53 @@ type pull struct {
 }
 
 // present applies the policy to what the store has. done is false if the registry must be asked.
-func (p *pull) present(ctx context.Context) (id string, done bool, err error) {
+func (p *pull) present(ctx context.Context) (img *Image, done bool, err error) {
 	policy := p.opts.Policy
 	switch policy {
 	case "", PullMissing, PullNever, PullNewer:
 	case PullAlways:
-		return "", false, nil
+		return nil, false, nil
 	default:
-		return "", true, errdefs.Invalid("unknown pull policy %q: choose always, missing, never or newer", policy)
+		return nil, true, errdefs.Invalid("unknown pull policy %q: choose always, missing, never or newer", policy)
 	}
-	img, err := p.s.Resolve(ctx, p.ref)
+	img, err = p.s.Resolve(ctx, p.ref)
 	if err == nil && p.explicit && !img.Platform().Fits(p.want) {
 		err = errdefs.NotFound("no such image for %s: %s", p.want, p.ref)
 	}
 	switch {
 	case errors.Is(err, errdefs.ErrNotFound) && policy == PullNever:
-		return "", true, errdefs.NotFound("%w, and the pull policy is never", err)
+		return nil, true, errdefs.NotFound("%w, and the pull policy is never", err)
 	case errors.Is(err, errdefs.ErrNotFound):
-		return "", false, nil
+		return nil, false, nil
 	case err != nil:
-		return "", true, err
+		return nil, true, err
 	}
-	if policy == PullNewer && p.differs(ctx, img) {
-		return img.ID, false, nil
-	}
-	return img.ID, true, nil
+	return img, policy != PullNewer || !p.differs(ctx, img), nil
 }
 
 // differs reports whether the registry has something else under the name. When it cannot say, it has not.
 func (p *pull) differs(ctx context.Context, img *Image) bool {
+	sys := p.s.systemContext(p.opts.Access, "")
 	rec, _, err := p.s.lookup(img.ID)
-	if err != nil || len(img.Names) == 0 {
-		return false
-	}
-	named, err := reference.ParseNamed(img.Names[0])
 	if err != nil {
 		return false
 	}
-	ref, err := docker.NewReference(named)
+	names, err := remoteNames(sys, p.ref)
 	if err != nil {
 		return false
 	}
-	remote, err := docker.GetDigest(ctx, p.s.systemContext(p.opts.Access, ""), ref)
-	return err == nil && !slices.Contains(rec.Digests, remote)
+	for _, name := range names {
+		if !slices.Contains(img.Names, name.String()) {
+			continue
+		}
+		ref, err := docker.NewReference(name)
+		if err != nil {
+			return false
+		}
+		remote, err := docker.GetDigest(ctx, sys, ref)
+		return err == nil && !slices.Contains(rec.Digests, remote)
+	}
+	return false
 }
 
 // remote pulls from the first registry that has the image.

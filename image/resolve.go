@@ -37,6 +37,14 @@ func (s *Store) Resolve(ctx context.Context, ref string) (*Image, error) {
 	return img, err
 }
 
+// Inspect is Resolve, but imports nothing.
+func (s *Store) Inspect(_ context.Context, ref string) (*Image, error) {
+	if img := s.cached(ref); img != nil {
+		return img, nil
+	}
+	return s.resolve(ref)
+}
+
 // resolve finds and reads the image, and remembers it for the next process.
 func (s *Store) resolve(ref string) (*Image, error) {
 	if !s.exists() {
@@ -171,15 +179,10 @@ func byName(st storage.Store, name reference.Named) (*storage.Image, error) {
 
 // bySuffix finds the only image whose name ends with a name that was given without its registry; nil if there is none.
 func bySuffix(st storage.Store, ref string) (*storage.Image, error) {
-	if !shortnames.IsShortName(ref) || strings.Contains(ref, "@") {
+	want, ok := suffix(ref)
+	if !ok {
 		return nil, nil
 	}
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return nil, nil
-	}
-	tagged := reference.TagNameOnly(named).(reference.NamedTagged)
-	want := "/" + strings.TrimPrefix(reference.Path(tagged), "library/") + ":" + tagged.Tag()
 	images, err := st.Images()
 	if err != nil {
 		return nil, storeError(err, "looking for image "+ref)
@@ -199,6 +202,28 @@ func bySuffix(st storage.Store, ref string) (*storage.Image, error) {
 		}
 	}
 	return found, nil
+}
+
+// suffix is what the full name of an image ends with that ref, a name without registry, can mean.
+func suffix(ref string) (string, bool) {
+	if !shortnames.IsShortName(ref) || strings.Contains(ref, "@") {
+		return "", false
+	}
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return "", false
+	}
+	tagged, ok := reference.TagNameOnly(named).(reference.NamedTagged)
+	if !ok {
+		return "", false
+	}
+	return "/" + strings.TrimPrefix(reference.Path(tagged), "library/") + ":" + tagged.Tag(), true
+}
+
+// isSuffix reports whether ref can mean name by its end.
+func isSuffix(ref, name string) bool {
+	want, ok := suffix(ref)
+	return ok && strings.HasSuffix(name, want)
 }
 
 // byPrefix finds the image whose ID begins with ref.
