@@ -2,14 +2,20 @@ package main
 
 import "github.com/spf13/cobra"
 
-// images, volumes and system are what the commands of images, volumes and the system need of the engine.
-type (
-	images  interface{}
-	volumes interface{}
-	system  interface{}
-)
-
-// imageAndSystemCommands are the commands of images, volumes and the system, each with its GroupID set (see root.go).
+// imageAndSystemCommands are the commands of images, volumes and the system, each with its group.
 func imageAndSystemCommands(a *app) []*cobra.Command {
-	return nil
+	ofImages := []*cobra.Command{
+		newImagesCmd(a), newPullCmd(a), newPushCmd(a), newTagCmd(a), newUntagCmd(a), newRmiCmd(a), newHistoryCmd(a),
+		newSaveCmd(a), newLoadCmd(a), newImportCmd(a), newLoginCmd(a), newLogoutCmd(a), newImageCmd(a),
+	}
+	for _, c := range ofImages {
+		c.GroupID = groupImage
+	}
+	ofSystem := []*cobra.Command{
+		newVolumeCmd(a), newSystemCmd(a), newInfoCmd(a), newVersionCmd(a), newEventsCmd(a), newCompletionCmd(a),
+	}
+	for _, c := range ofSystem {
+		c.GroupID = groupSystem
+	}
+	return append(append(ofImages, ofSystem...), newManpagesCmd(a))
 }
