@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/berth-engine/berth/test/private"
 )
 
 const (
@@ -28,10 +28,6 @@ const (
 	// childVariable is set in the process that runs the tests: "plain", or "private" in a mount namespace of its own.
 	childVariable = "BERTH_TEST_CHILD"
 )
-
-// unifiedHierarchy is where a hybrid host has its cgroup v2 tree. crun before 1.9 refuses such a host while the tree has a
-// controller.
-const unifiedHierarchy = "/sys/fs/cgroup/unified"
 
 // Main runs the tests of a package with every OCI runtime and exits.
 func Main(m *testing.M) {
@@ -89,9 +85,9 @@ func again(name string) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	mode := "plain"
-	if name == "crun" && isCgroup2(unifiedHierarchy) {
+	if name == "crun" && private.Needed() {
 		mode = "private"
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNS
+		cmd.SysProcAttr = private.Attributes()
 	}
 	cmd.Env = append(os.Environ(), runtimeVariable+"="+name, childVariable+"="+mode)
 	return cmd.Run()
@@ -111,7 +107,7 @@ func childArguments() []string {
 // prepare makes what all tests of this process share.
 func prepare() error {
 	if os.Getenv(childVariable) == "private" {
-		if err := PrivateMounts(); err != nil {
+		if err := private.Mounts(); err != nil {
 			return err
 		}
 	}
@@ -122,25 +118,6 @@ func prepare() error {
 	}
 	top = dir
 	return nil
-}
-
-// PrivateMounts makes this process's mount namespace, which must be its own already, one in which crun works on a hybrid host:
-// nothing mounted here is seen outside, and the v2 tree is not mounted.
-func PrivateMounts() error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
-	}
-	if isCgroup2(unifiedHierarchy) {
-		if err := unix.Unmount(unifiedHierarchy, unix.MNT_DETACH); err != nil {
-			return fmt.Errorf("unmount %s: %w", unifiedHierarchy, err)
-		}
-	}
-	return nil
-}
-
-func isCgroup2(dir string) bool {
-	var st unix.Statfs_t
-	return unix.Statfs(dir, &st) == nil && st.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
 // top is the directory of this process's sandboxes.
