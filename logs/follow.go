@@ -3,9 +3,10 @@ package logs
 import (
 	"encoding/binary"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -81,18 +82,15 @@ func rewound(f *os.File, off int64) int64 {
 	return off
 }
 
-// successor opens the file that was written next after current; nil if current is still the newest. If current is no longer
-// there, all that are came after it.
+// successor opens the file that was written next after current; nil if current is still the newest.
 func (r *reader) successor(current *os.File) (*os.File, error) {
-	var at named
+	var info fs.FileInfo
 	if current != nil {
-		info, err := current.Stat()
-		if err != nil {
+		var err error
+		if info, err = current.Stat(); err != nil {
 			return nil, errdefs.Internal("reading log: %w", err)
 		}
-		st := info.Sys().(*syscall.Stat_t)
-		at.dev, at.ino = st.Dev, st.Ino
-		if newest, err := os.Stat(filepath.Join(r.dir, r.base)); err == nil && isFile(newest, at) {
+		if newest, err := os.Stat(filepath.Join(r.dir, r.base)); err == nil && os.SameFile(newest, info) {
 			return nil, nil
 		}
 	}
@@ -101,27 +99,40 @@ func (r *reader) successor(current *os.File) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		var next *named
-		for i, n := range list {
-			if n.packed {
-				continue
+		list = slices.DeleteFunc(list, func(n named) bool { return n.packed })
+		since := time.Time{}
+		if info != nil {
+			if i := slices.IndexFunc(list, func(n named) bool { return isFile(info, n) }); i >= 0 {
+				list = list[:i]
+			} else {
+				// It was rotated away, or deleted: what came after it was written to after it.
+				since = info.ModTime()
 			}
-			if current != nil && n.dev == at.dev && n.ino == at.ino {
-				break
-			}
-			next = &list[i]
 		}
-		if next == nil {
-			return nil, nil
-		}
-		f, err := r.openNamed(*next)
-		if err != nil {
-			return nil, err
-		}
-		if f != nil {
-			return f.f, nil
+		next, again, err := r.oldest(list, since)
+		if err != nil || !again {
+			return next, err
 		}
 	}
+}
+
+// oldest opens the oldest file of a list that was written to at or after since; nil if there is none. Again says that the list
+// is no longer true.
+func (r *reader) oldest(list []named, since time.Time) (_ *os.File, again bool, _ error) {
+	for _, n := range slices.Backward(list) {
+		f, err := r.openNamed(n)
+		if err != nil {
+			return nil, false, err
+		}
+		if f == nil {
+			return nil, true, nil
+		}
+		if !f.modified.Before(since) {
+			return f.f, false, nil
+		}
+		f.close()
+	}
+	return nil, false, nil
 }
 
 // watcher tells of changes in one directory.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -193,13 +194,51 @@ func TestFollowEndsAtUntil(t *testing.T) {
 	expect(t, "end", end, nil)
 }
 
-func TestFollowEndsWhenTheDirectoryIsRemoved(t *testing.T) {
-	w := newWriter(t, 1<<20, 1)
-	w.write(numbered(1))
-	lines, end := followed(t, Options{Driver: "k8s-file", Path: w.path, Tail: -1, Follow: true})
-	expect(t, "line", lines, "1")
-	must(t, os.RemoveAll(filepath.Dir(w.path)))
+func TestFollowEndsWhenTheDirectoryIsRemovedBeforeThereWasALog(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ctr")
+	must(t, os.Mkdir(dir, 0o700))
+	_, end := followed(t, Options{Driver: "k8s-file", Path: filepath.Join(dir, "log"), Tail: -1, Follow: true})
+	waitForWatch(t)
+	must(t, os.Remove(dir))
 	expect(t, "end", end, nil)
+}
+
+// waitForWatch waits until this process watches something.
+func waitForWatch(t *testing.T) {
+	t.Helper()
+	for range 2000 {
+		entries, err := os.ReadDir("/proc/self/fdinfo")
+		must(t, err)
+		for _, e := range entries {
+			info, _ := os.ReadFile("/proc/self/fdinfo/" + e.Name())
+			if strings.Contains(string(info), "inotify wd:") {
+				return
+			}
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("nothing is watched")
+}
+
+func TestFollowDoesNotRepeatOldFilesWhenTheCurrentOneIsDeleted(t *testing.T) {
+	w := newWriter(t, 1, 9) // each line in a file of its own
+	w.write(numbered(1))
+	time.Sleep(20 * time.Millisecond) // above the granularity of file times
+	w.write(numbered(2))
+	done := make(chan struct{})
+	lines, end := followed(t, Options{Driver: "k8s-file", Path: w.path, Tail: -1, Follow: true, Done: done})
+	expect(t, "first", lines, "1")
+	expect(t, "second", lines, "2")
+	must(t, os.Remove(w.path))
+	w.create()
+	w.write(numbered(3))
+	expect(t, "after the deletion", lines, "3")
+	must(t, os.Remove(w.path))
+	close(done)
+	expect(t, "end", end, nil)
+	if len(lines) != 0 {
+		t.Errorf("expected no line after the end, got %s", <-lines)
+	}
 }
 
 func TestFollowLeavesNoGoroutineAndNoDescriptor(t *testing.T) {
