@@ -84,26 +84,6 @@ func globalFlags(a *app, root *cobra.Command) {
 	root.Flags().BoolVarP(&s.showsVersion, "version", "v", false, "Print the version")
 }
 
-// containerCommands are the commands of containers, at the top level and again below "container".
-func containerCommands(a *app) []*cobra.Command {
-	return []*cobra.Command{newContainerCmd(a)}
-}
-
-// inGroup puts top-level commands in a group of the overview.
-func inGroup(id string, cmds ...*cobra.Command) []*cobra.Command {
-	for _, c := range cmds {
-		c.GroupID = id
-	}
-	return cmds
-}
-
-// newContainerCmd is the parent of the container commands.
-func newContainerCmd(a *app) *cobra.Command {
-	cmd := parentCmd("container", "Commands of containers, as at the top level")
-	cmd.GroupID = groupSystem
-	return cmd
-}
-
 // parentCmd makes a command that only has commands below it. Without one it is an error that names the remedy.
 func parentCmd(name, short string) *cobra.Command {
 	return &cobra.Command{

@@ -19,6 +19,7 @@ type containers interface {
 // lifecycle changes containers.
 type lifecycle interface {
 	Create(ctx context.Context, o engine.CreateOptions) (engine.Created, error)
+	Run(ctx context.Context, o engine.CreateOptions, so engine.StartOptions) (engine.Created, error)
 	Init(ctx context.Context, ref string) error
 	Start(ctx context.Context, ref string, o engine.StartOptions) error
 	Stop(ctx context.Context, ref string, o engine.StopOptions) error
@@ -45,6 +46,7 @@ type viewer interface {
 // attacher connects to a container's streams.
 type attacher interface {
 	StartAttached(ctx context.Context, ref string, o engine.StartOptions, s engine.Streams) (engine.ExitStatus, error)
+	RunAttached(ctx context.Context, o engine.CreateOptions, so engine.StartOptions, s engine.Streams, created func(engine.Created) error) (engine.ExitStatus, error)
 	Attach(ctx context.Context, ref string, s engine.Streams) (engine.ExitStatus, error)
 }
 

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-engine/berth/container"
+	"github.com/berth-engine/berth/engine"
+	"github.com/berth-engine/berth/errdefs"
+)
+
+// newWaitCmd is berth wait.
+func newWaitCmd(a *app) *cobra.Command {
+	var (
+		sel        selection
+		conditions []string
+		ignore     bool
+	)
+	cmd := &cobra.Command{
+		Use:   "wait [FLAGS] CONTAINER...",
+		Short: "Wait until containers have ended, and print their exit codes",
+		Long: `Wait until each container has ended, or is as --condition says, and print its exit code. A container that does not run
+is not waited for.
+
+Conditions: not-running (the default), next-exit, removed, and the statuses created, initialized, running, paused, stopping,
+stopped, exited, removing, and healthy and unhealthy. Of several, the first to hold ends the wait.`,
+		Example: "berth wait web\nberth wait --condition running db",
+		Args:    sel.checkOne(0),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			wanted, err := waitConditions(conditions)
+			if err != nil {
+				return usageFault(cmd, err)
+			}
+			return a.wait(cmd.Context(), sel, args, wanted, ignore)
+		},
+	}
+	f := cmd.Flags()
+	sel.latestFlag(f)
+	f.StringArrayVar(&conditions, "condition", nil, "Wait until the container is so (repeatable)")
+	f.BoolVar(&ignore, "ignore", false, "A container that is not there is no error; print -1 for it")
+	f.StringP("interval", "i", "", "Accepted for podman's sake: nothing is polled")
+	f.Lookup("interval").Hidden = true
+	return cmd
+}
+
+// waitConditions reads the values of --condition.
+func waitConditions(written []string) ([]engine.WaitCondition, error) {
+	if len(written) == 0 {
+		return []engine.WaitCondition{engine.WaitNotRunning}, nil
+	}
+	conditions := make([]engine.WaitCondition, 0, len(written))
+	for _, w := range written {
+		switch c := engine.WaitCondition(w); c {
+		case engine.WaitNotRunning, engine.WaitNextExit, engine.WaitRemoved, "healthy", "unhealthy":
+			conditions = append(conditions, c)
+			continue
+		case "configured": // podman's word for a container that was only created
+			conditions = append(conditions, engine.WaitCondition(container.Created))
+			continue
+		}
+		switch s := container.Status(w); s {
+		case container.Created, container.Initialized, container.Running, container.Paused, container.Stopping,
+			container.Stopped, container.Exited, container.Removing, container.Restarting:
+			conditions = append(conditions, engine.WaitCondition(s))
+		default:
+			return nil, errdefs.Invalid("--condition %q is none: see 'berth wait --help'", w)
+		}
+	}
+	return conditions, nil
+}
+
+func (a *app) wait(ctx context.Context, sel selection, args []string, conditions []engine.WaitCondition, ignore bool) error {
+	s, err := a.services(ctx)
+	if err != nil {
+		return err
+	}
+	refs, err := sel.refs(ctx, s.Containers, args, nil)
+	if err != nil {
+		return err
+	}
+	return a.eachLine(ctx, refs, func(ctx context.Context, ref string) (string, error) {
+		status, err := waitFirst(ctx, s.Containers, ref, conditions)
+		if ignore && errors.Is(err, errdefs.ErrNotFound) {
+			return "-1", nil
+		}
+		return strconv.Itoa(status.Code), err
+	}, func([]error) int { return exitEngine })
+}
+
+// waitFirst waits for the first of the conditions to hold.
+func waitFirst(ctx context.Context, c lifecycle, ref string, conditions []engine.WaitCondition) (engine.ExitStatus, error) {
+	if len(conditions) == 1 {
+		return c.Wait(ctx, ref, conditions[0])
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		status engine.ExitStatus
+		err    error
+	}
+	first := make(chan result, len(conditions))
+	for _, condition := range conditions {
+		go func() {
+			status, err := c.Wait(ctx, ref, condition)
+			first <- result{status, err}
+		}()
+	}
+	r := <-first
+	return r.status, r.err
+}
