@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/berth-engine/berth/container"
-	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/store"
 	"github.com/berth-engine/berth/store/internal/rules"
 )
@@ -96,7 +95,7 @@ func (t containers) list(sql string, args ...any) ([]*container.Container, error
 		}
 		return nil
 	}, args...)
-	all, err := l.finish(t.conn.path)
+	all, err := l.finish(t.path)
 	if readErr != nil {
 		return nil, readErr
 	}
@@ -112,7 +111,7 @@ func (t containers) Dependents(id string) ([]string, error) {
 func (t containers) NameOwner(name string) (string, error) {
 	id, found, err := t.text("SELECT id FROM object WHERE name = ?", name)
 	if err == nil && !found {
-		err = errdefs.NotFound("no container or pod is named %q", name)
+		err = rules.NoOwner(name)
 	}
 	return id, err
 }
@@ -242,7 +241,7 @@ func (t containerWriter) Rename(id, name string) error {
 		return err
 	}
 	if name == "" {
-		return errdefs.Invalid("container %q: the new name is empty", c.Config.Name)
+		return rules.EmptyName(&c.Config)
 	}
 	if err := t.nameFree(name, id); err != nil {
 		return err

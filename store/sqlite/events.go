@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"math"
 	"strconv"
 	"time"
 
@@ -44,7 +45,7 @@ func (t events) Since(at time.Time) (uint64, error) {
 	found, err := t.one("SELECT seq FROM event WHERE time >= ? ORDER BY seq LIMIT 1", func(r row) error {
 		first = uint64(r.ColumnInt64(0))
 		return nil
-	}, at.UnixNano())
+	}, nanos(at))
 	if err != nil {
 		return 0, err
 	}
@@ -52,6 +53,17 @@ func (t events) Since(at time.Time) (uint64, error) {
 		return t.Last()
 	}
 	return first - 1, nil
+}
+
+// nanos is t in nanoseconds since 1970, as near as they reach.
+func nanos(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }
 
 func (t events) Last() (uint64, error) {
@@ -64,7 +76,7 @@ func (t events) Last() (uint64, error) {
 	}
 	n, err := strconv.ParseUint(last, 10, 64)
 	if err != nil {
-		return 0, rules.Damaged(t.conn.path, "its last event's number: "+err.Error())
+		return 0, rules.Damaged(t.path, "its last event's number: "+err.Error())
 	}
 	return n, nil
 }
@@ -79,7 +91,7 @@ func (w writer) Append(e event.Event) error {
 	if err != nil {
 		return err
 	}
-	return w.exec("INSERT INTO event (seq, time, event) VALUES (?, ?, ?)", int64(e.Seq), e.Time.UnixNano(), b)
+	return w.exec("INSERT INTO event (seq, time, event) VALUES (?, ?, ?)", int64(e.Seq), nanos(e.Time), b)
 }
 
 // pruneEvents keeps the newest events. Numbering goes on where it was when none is kept.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"zombiezen.com/go/sqlite"
 
@@ -20,9 +21,8 @@ type Store struct {
 	idle   []*conn
 	closed bool
 
-	// wrote is whether this Store has written since the last checkpoint it made or found unneeded; held with gate.lock.
-	wrote      int
-	background sync.WaitGroup
+	writes     atomic.Int64   // commits of this Store
+	background sync.WaitGroup // checkpoints
 }
 
 var _ store.Store = (*Store)(nil)
@@ -79,7 +79,7 @@ func (s *Store) View(ctx context.Context, fn func(tx store.Tx) error) error {
 	if err := c.beginRead(ctx); err != nil {
 		return err
 	}
-	t := &tx{conn: c, ctx: ctx, namespace: s.namespace}
+	t := &tx{conn: c, ctx: ctx, path: s.path, namespace: s.namespace}
 	defer func() {
 		t.conn = nil
 		c.exec("ROLLBACK")
@@ -97,44 +97,35 @@ func (s *Store) Update(ctx context.Context, d store.Durability, fn func(tx store
 		return err
 	}
 	defer s.give(c)
+	if err := s.update(ctx, c, d, fn); err != nil {
+		return err
+	}
+	s.gate.notify()
+	if s.writes.Add(1)%checkpointEvery == 0 {
+		s.background.Go(func() { s.Checkpoint(context.WithoutCancel(ctx)) })
+	}
+	return nil
+}
+
+// update is the transaction of Update.
+func (s *Store) update(ctx context.Context, c *conn, d store.Durability, fn func(tx store.UpdateTx) error) error {
 	unlock, err := s.gate.lock(ctx)
 	if err != nil {
 		return err
 	}
-	err = s.update(ctx, c, d, fn)
-	s.wrote++
-	look := err == nil && s.wrote%checkpointEvery == 0
-	unlock()
-	if err == nil {
-		s.gate.notify()
-	}
-	if look {
-		s.background.Go(func() { s.Checkpoint(context.WithoutCancel(ctx)) })
-	}
-	return err
-}
-
-// update is the transaction of Update.
-func (s *Store) update(ctx context.Context, c *conn, d store.Durability, fn func(tx store.UpdateTx) error) (err error) {
+	defer unlock()
 	if err := c.beginWrite(ctx, d); err != nil {
 		return err
 	}
-	t := &tx{conn: c, ctx: ctx, namespace: s.namespace}
-	done := false
+	t := &tx{conn: c, ctx: ctx, path: s.path, namespace: s.namespace}
 	defer func() {
 		t.conn = nil
-		if !done {
-			err = c.rollback(err)
-		}
+		c.rollback(nil) // does nothing after a commit
 	}()
 	if err := fn(updateTx{t}); err != nil {
 		return err
 	}
-	if err := c.exec("COMMIT"); err != nil {
-		return err
-	}
-	done = true
-	return nil
+	return c.exec("COMMIT")
 }
 
 // Checkpoint moves the log into the database if it has grown long, so that the next to open the database has less to read.
@@ -168,7 +159,7 @@ func (c *conn) checkpoint(frames int64) error {
 // Close implements store.Store. It waits for nobody else.
 func (s *Store) Close() error {
 	s.background.Wait()
-	if s.wrote > 0 {
+	if s.writes.Load() > 0 {
 		s.Checkpoint(context.Background()) // if it fails, a later one will do
 	}
 	s.mu.Lock()

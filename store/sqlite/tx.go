@@ -13,6 +13,7 @@ import (
 type tx struct {
 	*conn // nil when the transaction has ended
 	ctx   context.Context
+	path  string // of the database, for messages
 	// namespace is the one that the Store was opened in, empty for none.
 	namespace string
 }

@@ -155,6 +155,14 @@ func VolumeExists(v *volume.Volume) error {
 	return errdefs.AlreadyExists("volume %q already exists", v.Name)
 }
 
+// NoOwner is the ErrNotFound for a name that nothing has.
+func NoOwner(name string) error { return errdefs.NotFound("no container or pod is named %q", name) }
+
+// EmptyName is the ErrInvalidArgument for renaming a container to nothing.
+func EmptyName(c *container.Config) error {
+	return errdefs.Invalid("container %q: the new name is empty", c.Name)
+}
+
 // NoDependency is the ErrNotFound for adding a container that depends on one that does not exist.
 func NoDependency(c *container.Config, id string) error {
 	return errdefs.NotFound("container %q depends on %s: no such container", c.Name, id)
