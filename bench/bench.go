@@ -31,39 +31,41 @@ func main() {
 		programs = flag.String("berth", "bin", "the directory that has berth and berth-monitor")
 		out      = flag.String("out", "", "also write the document to this file")
 		only     = flag.String("only", "", "measure only the rows whose name contains this")
+		engines  = flag.String("engines", "berth,podman,docker", "the contestants")
 		quick    = flag.Bool("quick", false, "few rounds, few containers: to try the benchmark itself")
 	)
 	flag.Parse()
-	var err error
 	if os.Getenv(inside) == "" {
-		err = again()
-	} else {
-		err = measure(*programs, *out, *only, *quick)
+		os.Exit(again())
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		os.Exit(exit.ExitCode())
-	}
-	if err != nil {
+	if err := measure(*programs, *out, *only, strings.Split(*engines, ","), *quick); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// again runs this program in a mount namespace of its own.
-func again() error {
+// again runs this program in a mount namespace of its own and returns its exit code.
+func again() int {
 	if os.Geteuid() != 0 {
-		return errors.New("the benchmark runs containers and must run as root")
+		fmt.Fprintln(os.Stderr, "bench: the benchmark runs containers and must run as root")
+		return 1
 	}
 	runtime.LockOSThread()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.SysProcAttr = private.Attributes()
-	return cmd.Run()
+	if err := cmd.Run(); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+		return 1
+	}
+	return 0
 }
 
-func measure(programs, out, only string, quick bool) error {
+func measure(programs, out, only string, engines []string, quick bool) error {
 	if err := private.Mounts(); err != nil {
 		return err
 	}
@@ -77,7 +79,7 @@ func measure(programs, out, only string, quick bool) error {
 	}
 	b := &bench{dir: dir, quick: quick, started: time.Now()}
 	defer b.end()
-	if err := b.enter(programs); err != nil {
+	if err := b.enter(programs, engines); err != nil {
 		return err
 	}
 	var rows []row

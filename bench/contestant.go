@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,6 +16,9 @@ import (
 
 // image is the name of every contestant's image.
 const image = "localhost/bench:latest"
+
+// ociRuntimes are those measured with.
+var ociRuntimes = []string{"crun", "runc"}
 
 // contestant is one engine with one OCI runtime. All understand the same commands.
 type contestant struct {
@@ -77,32 +81,40 @@ func (c *contestant) output(args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// enter sets up all contestants that are there, each with the image.
-func (b *bench) enter(programs string) error {
+// enter sets up the contestants that are there, each with the image.
+func (b *bench) enter(programs string, engines []string) error {
 	rootfs, archive, err := b.makeRoot()
 	if err != nil {
 		return err
 	}
 	base := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + b.dir, "TMPDIR=" + b.dir}
-	for _, oci := range []string{"crun", "runc"} {
-		path, err := exec.LookPath(oci)
+	found := map[string]string{} // the OCI runtimes
+	for _, oci := range ociRuntimes {
+		if path, err := exec.LookPath(oci); err == nil {
+			found[oci] = path
+		}
+	}
+	for _, oci := range ociRuntimes {
+		if found[oci] != "" && slices.Contains(engines, "berth") {
+			b.contestants = append(b.contestants, b.berth(programs, oci, base))
+			b.floors = append(b.floors, &floor{runtime: found[oci], name: oci, rootfs: rootfs, dir: filepath.Join(b.dir, "floor-"+oci)})
+		}
+	}
+	if path, err := exec.LookPath("podman"); err == nil && slices.Contains(engines, "podman") {
+		for _, oci := range ociRuntimes {
+			if found[oci] != "" {
+				b.contestants = append(b.contestants, b.podman(path, oci, found[oci], base))
+			}
+		}
+	}
+	if slices.Contains(engines, "docker") {
+		docker, err := b.docker(base)
 		if err != nil {
-			continue
+			return err
 		}
-		b.contestants = append(b.contestants, b.berth(programs, oci, base))
-		b.floors = append(b.floors, &floor{runtime: path, name: oci, rootfs: rootfs, dir: filepath.Join(b.dir, "floor-"+oci)})
-	}
-	if path, err := exec.LookPath("podman"); err == nil {
-		for _, f := range b.floors {
-			b.contestants = append(b.contestants, b.podman(path, f.name, f.runtime, base))
+		if docker != nil {
+			b.contestants = append(b.contestants, docker)
 		}
-	}
-	docker, err := b.docker(base)
-	if err != nil {
-		return err
-	}
-	if docker != nil {
-		b.contestants = append(b.contestants, docker)
 	}
 	for _, c := range b.contestants {
 		if _, err := c.do("import", archive, image); err != nil {
@@ -130,7 +142,7 @@ func (b *bench) podman(path, oci, ociPath string, env []string) *contestant {
 			"--cgroup-manager", "cgroupfs", "--runtime", ociPath, "--events-backend", "file", "--storage-driver", "overlay",
 		},
 		// The default limits may be above what a benchmark inside a container is allowed.
-		running: []string{"--ulimit", "host"}, env: env, logDriver: "k8s-file",
+		running: []string{"--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"}, env: env, logDriver: "k8s-file",
 	}
 }
 
