@@ -5,9 +5,8 @@ import (
 	"path/filepath"
 
 	"github.com/berth-engine/berth/container"
-	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/image"
-	"github.com/berth-engine/berth/ociruntime"
+	"github.com/berth-engine/berth/ocispec"
 	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/store"
 )
@@ -35,8 +34,13 @@ func (e *Engine) addFacts(h *HostInfo) {
 	h.CgroupVersion, h.CgroupMode, h.CgroupControllers = f.Cgroups.Version(), string(f.Cgroups.Mode), f.Cgroups.Controllers
 	h.CgroupManager, h.Systemd = e.cgroupManager(), f.Systemd
 	h.Rootless, h.AppArmor, h.SELinux, h.Seccomp = f.Rootless, f.AppArmor, f.SELinux, f.Seccomp
-	h.Capabilities = e.defaultCapabilities()
-	h.LogDriver = e.defaultLogDriver()
+	if h.Capabilities = e.defaultCapabilities(); h.Capabilities == nil {
+		h.Capabilities = ocispec.DefaultCapabilities()
+	}
+	var log container.Config
+	if err := e.applyLogDefaults(&log, container.Log{}); err == nil {
+		h.LogDriver = log.Log.Driver
+	}
 	path, err := e.monitorPath()
 	h.Monitor = Program{Path: path, Version: Build().Version}
 	if err != nil {
@@ -44,30 +48,29 @@ func (e *Engine) addFacts(h *HostInfo) {
 	}
 }
 
-// describeRuntimes lists the OCI runtimes that could be chosen: the one asked for, then those that the engine looks for by itself.
+// describeRuntimes lists the OCI runtime that new containers get, and the others that the engine looks for by itself.
 func (e *Engine) describeRuntimes(ctx context.Context) []RuntimeInfo {
-	chosen := ""
 	var list []RuntimeInfo
-	if rt, err := e.runtime(""); err == nil {
-		row := RuntimeInfo{Name: rt.Name(), Path: rt.Path(), Chosen: true, Reason: e.runtimeReason()}
-		described, err := rt.Info(ctx)
-		row.Version = described.Version
+	chosen, err := e.runtime("")
+	if err == nil {
+		row := RuntimeInfo{Name: chosen.Name(), Path: chosen.Path(), Chosen: true, Reason: e.runtimeReason()}
+		info, err := chosen.Info(ctx)
+		row.Version = info.Version
 		if err != nil {
 			row.Chosen, row.Reason = false, err.Error()
 		}
-		chosen = row.Path
 		list = append(list, row)
 	}
-	for _, name := range monitored.Candidates {
-		path, err := monitored.Select(e.facts, e.runtimePaths(name))
-		if path == chosen && chosen != "" {
+	for _, c := range monitored.Candidates(e.facts) {
+		if len(list) > 0 && list[0].Path != "" && list[0].Path == c.Path || len(list) > 0 && list[0].Name == c.Name && c.Path == "" {
 			continue
 		}
-		row := RuntimeInfo{Name: name, Path: path, Reason: "it fits too; another comes first"}
-		if err != nil {
-			row.Reason = err.Error()
-		} else {
-			row.Version = e.runtimeVersion(ctx, path)
+		row := RuntimeInfo{Name: c.Name, Path: c.Path, Reason: c.Problem}
+		if row.Reason == "" {
+			row.Reason = "another comes first"
+		}
+		if c.Path != "" {
+			row.Version = e.runtimeVersion(ctx, c.Path)
 		}
 		list = append(list, row)
 	}
@@ -90,11 +93,11 @@ func (e *Engine) runtimeVersion(ctx context.Context, path string) string {
 	if err != nil {
 		return ""
 	}
-	var described ociruntime.Info
-	if described, err = rt.Info(ctx); err != nil {
+	info, err := rt.Info(ctx)
+	if err != nil {
 		return ""
 	}
-	return described.Version
+	return info.Version
 }
 
 // describeStore counts what is kept, as one snapshot of the database.
@@ -142,9 +145,4 @@ func (i *StoreInfo) countContainers(e *Engine, all []*container.Container) {
 			i.Stopped++
 		}
 	}
-}
-
-// errNoUsage keeps the class of a failure to measure.
-func errNoUsage(what string, err error) error {
-	return errdefs.With(errdefs.Class(err), errdefs.Internal("measuring %s: %w", what, err))
 }
