@@ -45,7 +45,7 @@ func (s *System) Check(ctx context.Context, repair bool) (*CheckReport, error) {
 	}
 	c := &check{e: e, repair: repair, report: &CheckReport{}}
 	for _, part := range []func(context.Context) error{
-		c.database, c.unfinished, c.containers, c.containerFiles, c.images, c.volumes,
+		c.unfinished, c.containers, c.containerFiles, c.images, c.volumes,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, err

@@ -6,7 +6,6 @@ import (
 
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/image"
-	"github.com/berth-engine/berth/ocispec"
 	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/store"
 )
@@ -34,13 +33,7 @@ func (e *Engine) addFacts(h *HostInfo) {
 	h.CgroupVersion, h.CgroupMode, h.CgroupControllers = f.Cgroups.Version(), string(f.Cgroups.Mode), f.Cgroups.Controllers
 	h.CgroupManager, h.Systemd = e.cgroupManager(), f.Systemd
 	h.Rootless, h.AppArmor, h.SELinux, h.Seccomp = f.Rootless, f.AppArmor, f.SELinux, f.Seccomp
-	if h.Capabilities = e.defaultCapabilities(); h.Capabilities == nil {
-		h.Capabilities = ocispec.DefaultCapabilities()
-	}
-	var log container.Config
-	if err := e.applyLogDefaults(&log, container.Log{}); err == nil {
-		h.LogDriver = log.Log.Driver
-	}
+	h.Capabilities, h.LogDriver = e.defaultCapabilities(), e.defaultLogDriver()
 	path, err := e.monitorPath()
 	h.Monitor = Program{Path: path, Version: Build().Version}
 	if err != nil {
