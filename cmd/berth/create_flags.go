@@ -21,16 +21,19 @@ func (o *createFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	f.Bool("help", false, "Show this help") // -h is --hostname
-	o.identityFlags.flags(f)
-	o.processFlags.flags(f)
-	o.isolationFlags.flags(f)
-	o.securityFlags.flags(f)
-	o.limitFlags.flags(f)
-	o.storageFlags.flags(f)
-	o.networkFlags.flags(f)
-	o.healthFlags.flags(f)
+	groupFlags(f, "The container", o.identityFlags.flags)
+	groupFlags(f, "The process", o.processFlags.flags)
+	groupFlags(f, "Mounts", o.storageFlags.flags)
+	groupFlags(f, "Network", o.networkFlags.flags)
+	groupFlags(f, "Limits", o.limitFlags.flags)
+	groupFlags(f, "Security", o.securityFlags.flags)
+	groupFlags(f, "Namespaces", o.isolationFlags.flags)
+	groupFlags(f, "Health", o.healthFlags.flags)
 	f.SetNormalizeFunc(otherSpelling)
 }
+
+// flagGroups are the headings of these flags, in the order of the help.
+var flagGroups = []string{"The container", "The process", "Mounts", "Network", "Limits", "Security", "Namespaces", "Health"}
 
 // spellings are names of flags that Docker and podman, or two versions of them, write differently.
 var spellings = map[string]string{"net": "network", "tz": "timezone", "dns-opt": "dns-option"}
@@ -54,7 +57,6 @@ type identityFlags struct {
 	restart               string
 	logDriver             string
 	logOpts               []string
-	runtime               string
 	gpus                  string
 	disableTrust          bool
 }
@@ -77,7 +79,7 @@ func (o *identityFlags) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.requires, "requires", nil, "Start these containers first")
 	f.StringVar(&o.restart, "restart", "", "Start again after an exit: no, on-failure[:N], always, unless-stopped (default no)")
 	f.StringVar(&o.logDriver, "log-driver", "", "Log the output: k8s-file, json-file, none (default k8s-file)")
-	f.StringArrayVar(&o.logOpts, "log-opt", nil, "Option of the log: path, max-size, max-file, tag, labels (`KEY=VALUE`, repeatable)")
+	f.StringArrayVar(&o.logOpts, "log-opt", nil, "Option of the log: path, max-size, max-file, tag (`KEY=VALUE`, repeatable)")
 	f.StringVar(&o.gpus, "gpus", "", "")
 	f.BoolVar(&o.disableTrust, "disable-content-trust", true, "")
 	hide(f, "gpus", "disable-content-trust", "os", "arch", "variant")

@@ -19,7 +19,9 @@ import (
 
 // createOptions reads the flags' values and the arguments.
 func (a *app) createOptions(f *pflag.FlagSet, o *createFlags, args []string) (engine.CreateOptions, error) {
-	co := engine.CreateOptions{CreateCommand: a.args, Command: args[1:], Progress: a.progress(o.quiet)}
+	co := engine.CreateOptions{
+		CreateCommand: a.args, Command: args[1:], Progress: a.progress(o.quiet), Runtime: a.settings.Runtime,
+	}
 	if o.rootfs {
 		co.Rootfs, co.RootfsOverlay = rootfsArgument(args[0])
 	} else {
@@ -46,7 +48,7 @@ func (o *identityFlags) read(_ *pflag.FlagSet, co *engine.CreateOptions) (err er
 	if o.gpus != "" {
 		return errdefs.NotImplemented("--gpus is not there: give the devices with --device")
 	}
-	co.Name, co.Replace, co.AutoRemove, co.Runtime, co.Requires = strings.TrimPrefix(o.name, "/"), o.replace, o.remove, o.runtime, o.requires
+	co.Name, co.Replace, co.AutoRemove, co.Requires = strings.TrimPrefix(o.name, "/"), o.replace, o.remove, o.requires
 	if o.replace && o.name == "" {
 		return errdefs.Invalid("--replace needs --name")
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,18 +99,113 @@ func listCommands(w io.Writer, cmd *cobra.Command, group string) {
 	}
 }
 
-// printFlags lists flags, wrapped to the terminal's width.
+// flagGroup is the annotation of a flag that belongs under a heading of its own in the help.
+const flagGroup = "berth_group"
+
+// groupFlags puts the flags that define adds under a heading.
+func groupFlags(f *pflag.FlagSet, heading string, define func(*pflag.FlagSet)) {
+	group := pflag.NewFlagSet(heading, pflag.ContinueOnError)
+	define(group)
+	group.VisitAll(func(flag *pflag.Flag) {
+		if flag.Annotations == nil {
+			flag.Annotations = map[string][]string{}
+		}
+		flag.Annotations[flagGroup] = []string{heading}
+		f.AddFlag(flag)
+	})
+}
+
+// printFlags lists flags: those without a group below heading, and then those of each group.
 func printFlags(w io.Writer, heading string, flags *pflag.FlagSet) {
-	if !flags.HasAvailableFlags() {
-		return
-	}
-	width := 100
-	if fd, ok := terminalOf(w); ok {
-		if cols, _, err := term.GetSize(fd); err == nil && cols >= 60 {
-			width = cols
+	byGroup := map[string][]*pflag.Flag{}
+	order := []string{heading}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		group := heading
+		if g := f.Annotations[flagGroup]; len(g) > 0 {
+			group = g[0]
+		}
+		if group != heading && byGroup[group] == nil {
+			order = append(order, group)
+		}
+		byGroup[group] = append(byGroup[group], f)
+	})
+	slices.SortFunc(order[1:], func(x, y string) int { return slices.Index(flagGroups, x) - slices.Index(flagGroups, y) })
+	width := helpWidth(w)
+	for _, group := range order {
+		if len(byGroup[group]) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s:\n", group)
+		for _, f := range byGroup[group] {
+			printFlag(w, f, width)
 		}
 	}
-	fmt.Fprintf(w, "\n%s:\n%s", heading, flags.FlagUsagesWrapped(width))
+}
+
+// helpWidth is how long lines of help may be.
+func helpWidth(w io.Writer) int {
+	if fd, ok := terminalOf(w); ok {
+		if cols, _, err := term.GetSize(fd); err == nil && cols >= 60 {
+			return min(cols, 130)
+		}
+	}
+	return 100
+}
+
+// flagColumn is where the descriptions of flags begin.
+const flagColumn = 32
+
+func printFlag(w io.Writer, f *pflag.Flag, width int) {
+	value, usage := pflag.UnquoteUsage(f)
+	if f.Name == "help" {
+		usage = "Show this help"
+	}
+	switch value {
+	case "strings", "stringArray", "uint", "uint16":
+		value = map[bool]string{true: "text", false: "n"}[strings.HasPrefix(value, "s")]
+	case "int", "int64", "uint64":
+		value = "n"
+	case "string":
+		value = "text"
+	}
+	left := "      --" + f.Name
+	if f.Shorthand != "" {
+		left = "  -" + f.Shorthand + ", --" + f.Name
+	}
+	if value != "" {
+		left += " " + value
+	}
+	if !strings.Contains(usage, "default") && !slices.Contains([]string{"", "0", "false", "[]", "-1"}, f.DefValue) {
+		usage += " (default " + f.DefValue + ")"
+	}
+	if len(left) > flagColumn-2 {
+		fmt.Fprintln(w, left)
+		left = ""
+	}
+	for _, line := range wrap(usage, width-flagColumn) {
+		fmt.Fprintf(w, "%-*s%s\n", flagColumn, left, line)
+		left = ""
+	}
+}
+
+// wrap breaks a text at blanks into lines of at most width.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }
 
 // indent puts two blanks before each line.

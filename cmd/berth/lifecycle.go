@@ -35,7 +35,7 @@ A container that does not run is left as it is, which is no error.`,
 		},
 	}
 	f := cmd.Flags()
-	sel.flags(f, "f")
+	sel.flags(f, "a", "f")
 	sel.cidfileFlag(f)
 	f.IntP("time", "t", 0, "Kill after this many `seconds`; -1 waits for ever (default: the container's own)")
 	f.Int("timeout", 0, "The same as --time")
@@ -104,7 +104,7 @@ A container that does not run is an error.`,
 			})
 		},
 	}
-	sel.flags(cmd.Flags(), "f")
+	sel.flags(cmd.Flags(), "a", "f")
 	sel.cidfileFlag(cmd.Flags())
 	cmd.Flags().StringVarP(&signal, "signal", "s", "KILL", "The `signal` to send")
 	return cmd
@@ -138,7 +138,7 @@ func newRestartCmd(a *app) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	sel.flags(f, "f")
+	sel.flags(f, "a", "f")
 	sel.cidfileFlag(f)
 	f.IntP("time", "t", 0, "Kill after this many `seconds`; -1 waits for ever (default: the container's own)")
 	f.Int("timeout", 0, "The same as --time")
@@ -162,7 +162,7 @@ func newPauseCmd(a *app) *cobra.Command {
 			})
 		},
 	}
-	sel.flags(cmd.Flags(), "f")
+	sel.flags(cmd.Flags(), "a", "f")
 	sel.cidfileFlag(cmd.Flags())
 	return cmd
 }
@@ -182,7 +182,7 @@ func newUnpauseCmd(a *app) *cobra.Command {
 			})
 		},
 	}
-	sel.flags(cmd.Flags(), "f")
+	sel.flags(cmd.Flags(), "a", "f")
 	sel.cidfileFlag(cmd.Flags())
 	return cmd
 }
@@ -204,7 +204,7 @@ before the start and hooks have run. Its first process waits for 'berth start'.`
 			})
 		},
 	}
-	sel.flags(cmd.Flags(), "f")
+	sel.flags(cmd.Flags(), "a", "f")
 	return cmd
 }
 

@@ -10,7 +10,13 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"github.com/spf13/cobra"
 )
+
+func init() {
+	cobra.EnableCommandSorting = false // the help lists commands in the order that they are added
+}
 
 func main() {
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, args: os.Args, now: time.Now, open: openEngine}
@@ -20,7 +26,7 @@ func main() {
 // run executes one command line and returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
 	defer a.close()
-	root := newRoot(a)
+	root := newRoot(a, args...)
 	root.SetArgs(args)
 	return report(a.err, root.ExecuteContext(ctx))
 }

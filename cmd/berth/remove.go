@@ -33,7 +33,7 @@ Exit code 1 says that the only thing wrong was a container that is not there; 2 
 		},
 	}
 	f := cmd.Flags()
-	sel.flags(f, "") // -f is --force
+	sel.flags(f, "a", "") // -f is --force
 	sel.cidfileFlag(f)
 	f.BoolVarP(&o.Force, "force", "f", false, "Stop a container that runs; one that is not there is no error")
 	f.BoolVarP(&o.Volumes, "volumes", "v", false, "Remove its anonymous volumes too")

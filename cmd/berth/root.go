@@ -19,8 +19,8 @@ const (
 	groupSystem = "system" // the rest
 )
 
-// newRoot builds the whole tree of commands.
-func newRoot(a *app) *cobra.Command {
+// newRoot builds the tree of commands, as much of it as the arguments need; all of it without arguments.
+func newRoot(a *app, args ...string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "berth",
 		Short:         "Run containers, without a daemon",
@@ -47,10 +47,19 @@ func newRoot(a *app) *cobra.Command {
 	})
 	globalFlags(a, root)
 	addGroups(root)
-	root.AddCommand(containerCommands(a)...)
-	root.AddCommand(imageAndSystemCommands(a)...)
+	addCommands(a, root, args)
 	root.SetHelpCommand(newHelpCmd())
+	root.Flags().BoolP("help", "h", false, "Print this")
+	plainUseLines(root)
 	return root
+}
+
+// plainUseLines keeps cobra from adding words to the usage lines, which are complete.
+func plainUseLines(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = true
+	for _, c := range cmd.Commands() {
+		plainUseLines(c)
+	}
 }
 
 func addGroups(root *cobra.Command) {

@@ -22,9 +22,9 @@ type selection struct {
 	cidfiles    []string
 }
 
-// flags adds the flags of a command that takes several containers. filter is the short form of --filter.
-func (s *selection) flags(f *pflag.FlagSet, filter string) {
-	f.BoolVarP(&s.all, "all", "a", false, "All containers that this can be done to")
+// flags adds the flags of a command that takes several containers. all and filter are the short forms of --all and --filter.
+func (s *selection) flags(f *pflag.FlagSet, all, filter string) {
+	f.BoolVarP(&s.all, "all", all, false, "All containers that this can be done to")
 	s.latestFlag(f)
 	f.StringArrayVarP(&s.filters, "filter", filter, nil, "Containers that match, as with 'berth ps --filter' (KEY=VALUE, repeatable)")
 }

@@ -42,9 +42,7 @@ command's.`,
 		},
 	}
 	f := cmd.Flags()
-	o.sel.flags(f, "f")
-	// -a is --attach, as in Docker and podman.
-	f.Lookup("all").Shorthand = ""
+	o.sel.flags(f, "", "f") // -a is --attach
 	o.attachFlags.flags(f)
 	f.BoolVarP(&o.attach, "attach", "a", false, "Connect to the container's output until it ends")
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "Connect standard input too")
