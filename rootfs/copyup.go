@@ -50,7 +50,8 @@ func CopyUp(ctx context.Context, src *Root, name, dst string) (bool, error) {
 	}
 	copied, err := copyInto(ctx, from, beside)
 	if err == nil {
-		err = classed(os.Rename(beside, dst), "filling volume at %s", dst)
+		// Not os.Rename, which refuses any directory in the way.
+		err = classed(unix.Rename(beside, dst), "filling volume at %s", dst)
 	}
 	if err == nil {
 		return copied, nil

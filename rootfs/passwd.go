@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"unicode"
 
 	"github.com/berth-engine/berth/errdefs"
 )
@@ -30,7 +31,8 @@ func (e PasswdEntry) Line() (string, error) {
 			return "", errdefs.Invalid("%s %q cannot stand in a passwd file", f.what, f.value)
 		}
 	}
-	if e.Name == "" || e.Name[0] == '+' || e.Name[0] == '-' || e.Name[0] == '#' || strings.Contains(e.Name, "/") {
+	if e.Name == "" || strings.ContainsAny(e.Name[:1], "+-#") || strings.Contains(e.Name, "/") ||
+		strings.ContainsFunc(e.Name, unicode.IsSpace) {
 		return "", errdefs.Invalid("%q cannot be a user name", e.Name)
 	}
 	if e.UID > maxID || e.GID > maxID {

@@ -211,7 +211,7 @@ func FuzzPasswdEntry(f *testing.F) {
 		}
 		if len(after) > len(before) {
 			last := after[len(after)-1]
-			if len(after) != len(before)+1 || last.UID != uid || last.GID != gid || last.Name != strings.TrimSpace(name) {
+			if len(after) != len(before)+1 || last.UID != uid || last.GID != gid || last.Name != name {
 				t.Errorf("expected %+v added, got %+v", e, after)
 			}
 			after = after[:len(before)]
