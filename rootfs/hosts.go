@@ -52,8 +52,8 @@ func HostsFile(in HostsInput) ([]byte, error) {
 	}
 	h.base(in.Base, foreign)
 	h.addNew("127.0.0.1", "localhost")
-	if !slices.Contains(h.lines6, "localhost") {
-		h.addOnly("::1", []string{"localhost", "ip6-localhost", "ip6-loopback"})
+	if !slices.Contains(h.lines6, "localhost") && !slices.Contains(h.user, "localhost") {
+		h.add("::1", h.missing([]string{"localhost", "ip6-localhost", "ip6-loopback"}, h.user))
 	}
 	if in.Gateway.IsValid() {
 		h.addNew(in.Gateway.String(), hostNames...)
@@ -83,9 +83,7 @@ func (h *hosts) add(addr string, names []string) {
 // addNew adds those names that have no line yet.
 func (h *hosts) addNew(addr string, names ...string) { h.add(addr, h.missing(names, h.names)) }
 
-// addOnly adds names unless the user gave one of them an address.
-func (h *hosts) addOnly(addr string, names []string) { h.add(addr, h.missing(names, h.user)) }
-
+// missing are those names, each once, that have does not have.
 func (h *hosts) missing(names, have []string) []string {
 	var out []string
 	for _, n := range names {
