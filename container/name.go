@@ -2,7 +2,6 @@ package container
 
 import (
 	"math/rand/v2"
-	"regexp"
 	"strings"
 
 	"github.com/berth-engine/berth/errdefs"
@@ -60,12 +59,3 @@ var surnames = strings.Fields(`
 	noether oersted ohm otto pascal pasteur pauli pauling planck poincare poisson priestley pythagoras raman ramanujan rayleigh
 	riemann ritchie roentgen rutherford sagan schrodinger shannon siemens stevin stirling stokes tesla thompson torricelli turing
 	tycho vesalius volta wallace watt weierstrass wiles wright yalow young yukawa zeppelin zuse`)
-
-// matches compiles the pattern of a filter.
-func matches(key, pattern string) (*regexp.Regexp, error) {
-	re, err := regexp.Compile(pattern)
-	if err != nil {
-		return nil, errdefs.Invalid("filter %s=%s is not a regular expression: %w", key, pattern, err)
-	}
-	return re, nil
-}
