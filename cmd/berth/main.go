@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/berth-engine/berth/engine"
 )
 
 func init() {
@@ -19,6 +21,9 @@ func init() {
 }
 
 func main() {
+	if engine.Reexecuted() {
+		return
+	}
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, args: os.Args, now: time.Now, open: openEngine}
 	os.Exit(a.run(context.Background(), os.Args[1:]))
 }

@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/berth-engine/berth/errdefs"
+)
+
+// A claim is a file in the run directory that says that somebody answers for a container: its holder has a shared flock(2) on
+// it, which the kernel drops when the holder dies, however it dies. A claim that nobody holds is a container that somebody
+// left half-way; sweep finds it and recovers the container.
+//
+//	ID.verb   held by the process of a verb until the container is whole again
+//	ID.life   held by the monitor of a container that removes itself, then by the clean-up that the monitor becomes
+type claim struct {
+	path string
+	file *os.File
+}
+
+const (
+	verbClaim = ".verb"
+	lifeClaim = ".life"
+)
+
+// claim makes the claim, or joins in one that others hold.
+func (e *Engine) claim(id, kind string) (*claim, error) {
+	path := filepath.Join(e.paths.claims(), id+kind)
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, errdefs.Internal("claiming container %s: %w", short(id), err)
+		}
+		if err := flock(f, syscall.LOCK_SH); err != nil {
+			f.Close()
+			return nil, errdefs.Internal("claiming container %s: %w", short(id), err)
+		}
+		// A sweep may have removed the file between the two calls.
+		var st syscall.Stat_t
+		if err := syscall.Fstat(int(f.Fd()), &st); err == nil && st.Nlink > 0 {
+			return &claim{path: path, file: f}, nil
+		}
+		f.Close()
+	}
+}
+
+// done ends the claim: nothing is left to be finished. A nil claim is none.
+func (c *claim) done() {
+	if c == nil {
+		return
+	}
+	os.Remove(c.path)
+	c.file.Close()
+}
+
+// leave gives up this process's part; the claim stands as long as others hold it, and calls for a sweep after that. The lock
+// is not released but closed: it is shared with those who inherited the file.
+func (c *claim) leave() {
+	if c != nil {
+		c.file.Close()
+	}
+}
+
+// flock retries after signals.
+func flock(f *os.File, how int) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), how)
+		if err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
+// sweep recovers every container whose claim nobody holds. It waits for nobody: what is locked is in somebody's hands.
+func (e *Engine) sweep(ctx context.Context) {
+	entries, err := os.ReadDir(e.paths.claims())
+	if err != nil {
+		e.log.Warn("looking for unfinished work", "error", err)
+		return
+	}
+	for _, entry := range entries {
+		id, _, ok := strings.Cut(entry.Name(), ".")
+		if !ok || ctx.Err() != nil {
+			continue
+		}
+		if err := e.sweepOne(ctx, id, filepath.Join(e.paths.claims(), entry.Name())); err != nil {
+			e.log.Warn("recovering a container", "id", id, "error", err)
+		}
+	}
+}
+
+func (e *Engine) sweepOne(ctx context.Context, id, path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil // gone: done by its holder
+	}
+	defer f.Close()
+	if flock(f, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		return nil
+	}
+	unlock, ok, err := e.locks.TryLock(id)
+	if err != nil || !ok {
+		return err
+	}
+	defer unlock()
+	settled, err := e.recover(ctx, id)
+	if err == nil && settled {
+		err = os.Remove(path)
+	}
+	return err
+}

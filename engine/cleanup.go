@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/berth-engine/berth/container"
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/event"
+	"github.com/berth-engine/berth/ociruntime"
+	"github.com/berth-engine/berth/store"
+)
+
+// Cleanup is what a monitor becomes when its container has exited: it records the exit, takes down what the run used, and
+// then does what the restart policy or auto-removal asks for. run is the number of the run that ended; a later one is left alone.
+func (s *Containers) Cleanup(ctx context.Context, id string, run uint64) error {
+	restart, err := s.e.cleanUp(ctx, id, run)
+	if err != nil || !restart {
+		return err
+	}
+	return s.e.restartByPolicy(ctx, id, run)
+}
+
+// cleanUp reports whether the container is to be started again.
+func (e *Engine) cleanUp(ctx context.Context, id string, run uint64) (restart bool, err error) {
+	unlock, err := e.locks.Lock(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	c, err := e.reread(ctx, id)
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		return false, nil // removed by somebody else
+	}
+	if err != nil {
+		return false, err
+	}
+	if c.State.Run > run || c.State.Run == run && c.State.Status.Alive() && e.alive(c.State) {
+		return false, nil
+	}
+	if c.Config.AutoRemove {
+		return false, e.exitAndRemove(ctx, c)
+	}
+	if err := e.reconcile(ctx, c); err != nil {
+		return false, err
+	}
+	return c.State.Status == container.Restarting, nil
+}
+
+// exitAndRemove records the exit of a container that removes itself, and removes it, in one commit. The caller holds the lock.
+// The run directory, which holds the exit record, goes last: killed before, the next sweep does it all again.
+func (e *Engine) exitAndRemove(ctx context.Context, c *container.Container) error {
+	if !c.State.Status.Alive() {
+		return e.removeClaimed(ctx, c)
+	}
+	exit := e.exitRecord(ctx, c)
+	id := c.Config.ID
+	life, err := e.claim(id, lifeClaim)
+	if err != nil {
+		return err
+	}
+	err = runSteps(context.WithoutCancel(ctx), "autoremove", []step{
+		{name: "delete", do: func(ctx context.Context) error { return e.deleteRuntimeState(ctx, c) }},
+		{name: "unmount", do: func(context.Context) error { return e.unmountAll(id) }},
+		{name: "layer", do: func(context.Context) error { return e.removeLayer(id) }},
+		{name: "record", do: func(ctx context.Context) error { return e.recordExitAndRemoval(ctx, c, exit) }},
+		{name: "run-directory", do: func(context.Context) error { return e.removeRun(id) }},
+		{name: "volumes", do: func(ctx context.Context) error { return e.removeOrphanVolumes(ctx, c, true) }},
+	})
+	if err != nil {
+		life.leave()
+		return err
+	}
+	life.done()
+	return nil
+}
+
+func (e *Engine) removeClaimed(ctx context.Context, c *container.Container) error {
+	life, err := e.claim(c.Config.ID, lifeClaim)
+	if err != nil {
+		return err
+	}
+	if err := e.reconcile(ctx, c); err != nil {
+		life.leave()
+		return err
+	}
+	if c.State.Status.Alive() { // a start that was interrupted has been finished
+		life.leave()
+		return nil
+	}
+	if err := e.removeLocked(ctx, c, true); err != nil {
+		life.leave()
+		return err
+	}
+	life.done()
+	return nil
+}
+
+// wantsRestart reports whether the restart policy asks for a start after this exit. The state holds the exit.
+func wantsRestart(c *container.Container) bool {
+	if c.State.StoppedByUser || c.Config.AutoRemove {
+		return false
+	}
+	p := c.Config.Restart
+	switch p.Name {
+	case "always", "unless-stopped":
+		return true
+	case "on-failure":
+		return c.State.ExitCode != 0 && (p.MaxRetries == 0 || c.State.Restarts < p.MaxRetries)
+	}
+	return false
+}
+
+// The delay before a restart doubles from the first to the longest, and is the first again for a container that was up for
+// longer than steadyAfter. These are Docker's numbers.
+const (
+	firstDelay   = 100 * time.Millisecond
+	longestDelay = time.Minute
+	steadyAfter  = 10 * time.Second
+)
+
+func restartDelay(s container.State) time.Duration {
+	if s.Finished.Sub(s.Started) >= steadyAfter {
+		return firstDelay
+	}
+	return min(firstDelay<<min(s.Restarts, 16), longestDelay)
+}
+
+// restartByPolicy waits out the delay and starts the container, unless somebody has done something with it meanwhile.
+func (e *Engine) restartByPolicy(ctx context.Context, id string, run uint64) error {
+	c, err := e.reread(ctx, id)
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	select {
+	case <-time.After(restartDelay(c.State)):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err = e.locked(ctx, id, func(c *container.Container) error {
+		if c.State.Status != container.Restarting || c.State.Run != run {
+			return nil
+		}
+		c.State.Restarts++
+		_, err := e.startLocked(ctx, c, startRequest{options: StartOptions{ByPolicy: true}})
+		return err
+	})
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		return nil
+	}
+	return err
+}
+
+// recordExitAndRemoval commits the exit and the removal as one.
+func (e *Engine) recordExitAndRemoval(ctx context.Context, c *container.Container, exit ociruntime.ExitRecord) error {
+	events := applyExit(c, exit)
+	return e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
+		if err := writeExit(tx, c, events); err != nil {
+			return err
+		}
+		return deleteRecord(tx, c, true, containerEvent(c, event.Remove))
+	})
+}

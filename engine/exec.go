@@ -1,0 +1,363 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/berth-engine/berth/container"
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/event"
+	"github.com/berth-engine/berth/host"
+	"github.com/berth-engine/berth/ociruntime"
+	"github.com/berth-engine/berth/ociruntime/monitored"
+	"github.com/berth-engine/berth/rootfs"
+	"github.com/berth-engine/berth/store"
+)
+
+// Execs are the operations on exec sessions: further processes in running containers. A session of an ended process can be
+// inspected until it is removed, or five minutes have passed.
+type Execs struct{ e *Engine }
+
+// Create makes a session in a running container, and returns its ID. No process runs yet.
+//
+// ErrConflict if the container is not running.
+func (s *Execs) Create(ctx context.Context, ref string, o ExecOptions) (string, error) {
+	x, _, err := s.e.newExec(ctx, ref, o)
+	if err != nil {
+		return "", err
+	}
+	return x.ID, s.e.putExec(ctx, x)
+}
+
+// newExec makes the record of a session and returns its container.
+func (e *Engine) newExec(ctx context.Context, ref string, o ExecOptions) (*container.ExecSession, *container.Container, error) {
+	if len(o.Command) == 0 {
+		return nil, nil, errdefs.Invalid("no command to run in container %s", ref)
+	}
+	c, err := e.lookup(ctx, ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := e.requireExecable(c); err != nil {
+		return nil, nil, err
+	}
+	return &container.ExecSession{
+		ID: newID(), Container: c.Config.ID, Command: o.Command, Env: o.Env, User: o.User, WorkDir: o.WorkDir, Terminal: o.Terminal,
+		Stdin: o.Stdin, Privileged: o.Privileged, PreserveFDs: o.PreserveFDs, DetachKeys: o.DetachKeys, Created: now(),
+		Status: container.Created,
+	}, c, nil
+}
+
+func (e *Engine) requireExecable(c *container.Container) error {
+	switch status := e.trueStatus(c); status {
+	case container.Running, container.Stopping:
+		return nil
+	case container.Paused:
+		return errdefs.Conflict("container %s is paused: unpause it first", c.Config.Name)
+	default:
+		return errdefs.Conflict("container %s is not running: it is %s", c.Config.Name, status)
+	}
+}
+
+func (e *Engine) putExec(ctx context.Context, x *container.ExecSession, events ...event.Event) error {
+	return e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
+		if err := tx.ExecWriter().Put(x); err != nil {
+			return err
+		}
+		return appendEvents(tx, events)
+	})
+}
+
+// Run creates a session, runs it with the streams connected and removes it. extra are passed on from descriptor 3 on.
+func (s *Execs) Run(ctx context.Context, ref string, o ExecOptions, st Streams, size Size, extra []*os.File) (ExitStatus, error) {
+	x, c, err := s.e.newExec(ctx, ref, o)
+	if err != nil {
+		return ExitStatus{}, err
+	}
+	return s.e.runExec(ctx, c, x, st, size, extra)
+}
+
+// StartAttached runs a session that was created, with the streams connected, until it ends, and removes it.
+//
+// ErrConflict if it has been started, ociruntime.ErrCommandNotFound, ociruntime.ErrCannotInvoke, ociruntime.ErrDetached.
+func (s *Execs) StartAttached(ctx context.Context, id string, st Streams, size Size, extra []*os.File) (ExitStatus, error) {
+	x, c, err := s.e.createdExec(ctx, id)
+	if err != nil {
+		return ExitStatus{}, err
+	}
+	return s.e.runExec(ctx, c, x, st, size, extra)
+}
+
+// StartDetached starts a session that was created and leaves it to itself. Its exit code can be inspected when it has ended.
+func (s *Execs) StartDetached(ctx context.Context, id string) error {
+	x, c, err := s.e.createdExec(ctx, id)
+	if err != nil {
+		return err
+	}
+	_, err = s.e.startExec(ctx, c, x, ociruntime.ExecRequest{})
+	return err
+}
+
+func (e *Engine) createdExec(ctx context.Context, id string) (x *container.ExecSession, c *container.Container, err error) {
+	err = e.store.View(ctx, func(tx store.Tx) error {
+		if x, err = tx.Execs().Exec(id); err != nil {
+			return err
+		}
+		c, err = tx.Containers().Container(x.Container)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if x.Status != container.Created {
+		return nil, nil, errdefs.Conflict("exec session %s has been started already", short(x.ID))
+	}
+	return x, c, e.requireExecable(c)
+}
+
+// runExec starts the session, stays attached and removes it.
+func (e *Engine) runExec(ctx context.Context, c *container.Container, x *container.ExecSession, st Streams, size Size, extra []*os.File) (ExitStatus, error) {
+	a := attachOptions(st)
+	p, err := e.startExec(ctx, c, x, ociruntime.ExecRequest{
+		Attached: &a, ExtraFiles: extra, Stdio: ociruntime.Stdio{Width: size.Width, Height: size.Height},
+	})
+	if err != nil {
+		return ExitStatus{}, err
+	}
+	defer p.Conn.Close()
+	exit, err := pump(ctx, p.Conn, st)
+	switch {
+	case errors.Is(err, ociruntime.ErrMonitorLost):
+		if werr := waitProcess(ctx, p.PID.Pid, p.PID.Start, -1); werr != nil {
+			return ExitStatus{}, werr
+		}
+		return ExitStatus{}, errors.Join(err, e.endExec(ctx, c, x, -1, true))
+	case err != nil:
+		return ExitStatus{}, err
+	}
+	if err := e.endExec(ctx, c, x, exit.Code, true); err != nil {
+		return statusOf(exit), err
+	}
+	p.Conn.CleanedUp()
+	return statusOf(exit), nil
+}
+
+// startExec runs the session's process. On error nothing is left of the session.
+func (e *Engine) startExec(ctx context.Context, c *container.Container, x *container.ExecSession, req ociruntime.ExecRequest) (p *ociruntime.Process, err error) {
+	rt, err := e.runtimeOf(c)
+	if err != nil {
+		return nil, err
+	}
+	run := e.paths.execRun(x.ID)
+	err = runSteps(ctx, "exec", []step{
+		{name: "directory", do: func(context.Context) error { return makeExecDirectory(run) },
+			undo: func(context.Context) error { return os.RemoveAll(run) }},
+		{name: "process", do: func(ctx context.Context) (err error) {
+			req.Process, err = e.execProcess(c, x)
+			return err
+		}},
+		{name: "record", do: func(ctx context.Context) error {
+			x.Status = container.Running
+			return e.putExec(ctx, x, containerEvent(c, event.Exec, "execID", x.ID))
+		}, undo: func(ctx context.Context) error { return e.dropExec(ctx, x.ID) }},
+		{name: "run", do: func(ctx context.Context) (err error) {
+			req.ID, req.Container, req.Run, req.ContainerPID = x.ID, c.Config.ID, run, pidOf(c)
+			req.Stdio.Terminal, req.Stdio.Stdin = x.Terminal, x.Stdin
+			req.SystemdCgroup = e.systemdCgroups()
+			if req.Cleanup, err = e.commandLine("container", "cleanup", "--exec", x.ID, c.Config.ID); err != nil {
+				return err
+			}
+			if p, err = rt.Exec(ctx, req); err != nil {
+				return err
+			}
+			return writeRunRecord(run, runRecord{PID: p.PID, Monitor: p.Monitor})
+		}},
+	})
+	return p, err
+}
+
+func makeExecDirectory(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.Mkdir(filepath.Dir(dir), 0o700); err == nil || errors.Is(err, os.ErrExist) {
+			err = os.Mkdir(dir, 0o700)
+		}
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return errdefs.Internal("making a directory for an exec session: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) dropExec(ctx context.Context, id string) error {
+	return e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error { return tx.ExecWriter().Remove(id) })
+}
+
+// endExec records the end of a session: it is removed at once if its caller has seen the exit code, else kept to be inspected.
+func (e *Engine) endExec(ctx context.Context, c *container.Container, x *container.ExecSession, code int, seen bool) error {
+	ctx = context.WithoutCancel(ctx)
+	died := containerEvent(c, event.ExecDied, "execID", x.ID)
+	died.ExitCode = &code
+	err := e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
+		current, err := tx.Execs().Exec(x.ID)
+		if errdefs.Class(err) == errdefs.ErrNotFound || err == nil && current.Status == container.Exited {
+			return nil // the container's end, or another clean-up, was faster
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.Writer().Append(died); err != nil {
+			return err
+		}
+		if err := tx.ExecWriter().PruneExited(now()); err != nil {
+			return err
+		}
+		if seen {
+			return tx.ExecWriter().Remove(x.ID)
+		}
+		current.Status, current.ExitCode, current.Finished, current.PID = container.Exited, code, now(), 0
+		return tx.ExecWriter().Put(current)
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(e.paths.execRun(x.ID)); err != nil {
+		return errdefs.Internal("removing the run directory of exec session %s: %w", short(x.ID), err)
+	}
+	return nil
+}
+
+// Cleanup is what the monitor of a session becomes when the process has ended and nobody saw it.
+func (s *Execs) Cleanup(ctx context.Context, id string) error {
+	e := s.e
+	var x *container.ExecSession
+	var c *container.Container
+	err := e.store.View(ctx, func(tx store.Tx) (err error) {
+		if x, err = tx.Execs().Exec(id); err != nil {
+			return err
+		}
+		c, err = tx.Containers().Container(x.Container)
+		return err
+	})
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		return os.RemoveAll(e.paths.execRun(id))
+	}
+	if err != nil {
+		return err
+	}
+	code := -1
+	if exit, err := monitored.ReadExit(e.paths.execRun(id)); err == nil {
+		code = exit.Code
+	}
+	return e.endExec(ctx, c, x, code, false)
+}
+
+// Inspect returns a session, with what the kernel says of its process.
+func (s *Execs) Inspect(ctx context.Context, id string) (*container.ExecSession, error) {
+	e := s.e
+	var x *container.ExecSession
+	err := e.store.View(ctx, func(tx store.Tx) (err error) {
+		x, err = tx.Execs().Exec(id)
+		return err
+	})
+	if err != nil || x.Status != container.Running {
+		return x, err
+	}
+	if r, err := readRunRecord(e.paths.execRun(x.ID)); err == nil {
+		x.PID, x.PIDStart, x.MonitorPID, x.MonitorStart = r.PID.Pid, r.PID.Start, r.Monitor.Pid, r.Monitor.Start
+	}
+	if x.PID == 0 || !host.Alive(x.PID, x.PIDStart) {
+		x.Status, x.ExitCode, x.PID = container.Exited, -1, 0
+		if exit, err := monitored.ReadExit(e.paths.execRun(x.ID)); err == nil {
+			x.ExitCode, x.Finished = exit.Code, exit.Time
+		}
+	}
+	return x, nil
+}
+
+// Remove removes a session; with force its process is killed first.
+//
+// ErrConflict if its process runs and force is not set.
+func (s *Execs) Remove(ctx context.Context, id string, force bool) error {
+	x, err := s.Inspect(ctx, id)
+	if err != nil {
+		return err
+	}
+	if x.Status == container.Running {
+		if !force {
+			return errdefs.Conflict("exec session %s is running: stop it first, or remove it with force", short(x.ID))
+		}
+		if err := s.e.killExec(ctx, x); err != nil {
+			return err
+		}
+	}
+	if err := s.e.dropExec(ctx, x.ID); err != nil {
+		return err
+	}
+	return os.RemoveAll(s.e.paths.execRun(x.ID))
+}
+
+func (e *Engine) killExec(ctx context.Context, x *container.ExecSession) error {
+	c, err := e.reread(ctx, x.Container)
+	if err != nil {
+		return err
+	}
+	rt, err := e.runtimeOf(c)
+	if err != nil {
+		return err
+	}
+	err = rt.Kill(ctx, x.Container, ociruntime.PID{Pid: x.PID, Start: x.PIDStart}, 9, false)
+	if err != nil && errdefs.Class(err) != errdefs.ErrConflict {
+		return err
+	}
+	return waitProcess(ctx, x.PID, x.PIDStart, killGrace)
+}
+
+// Resize sets the size of the session's terminal.
+func (s *Execs) Resize(ctx context.Context, id string, size Size) error {
+	x, err := s.Inspect(ctx, id)
+	if err != nil {
+		return err
+	}
+	c, err := s.e.reread(ctx, x.Container)
+	if err != nil {
+		return err
+	}
+	rt, err := s.e.runtimeOf(c)
+	if err != nil {
+		return err
+	}
+	conn, err := rt.Attach(ctx, s.e.paths.execRun(x.ID), ociruntime.AttachOptions{})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Resize(size.Width, size.Height)
+}
+
+// execProcess is the process document of a session.
+func (e *Engine) execProcess(c *container.Container, x *container.ExecSession) ([]byte, error) {
+	root, err := rootfs.OpenRoot(e.paths.rootfs(c.Config.ID))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	who := or(x.User, c.Config.Process.User)
+	user, err := rootfs.ResolveUser(root, who, c.Config.Process.Groups)
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.buildExecProcess(c, x, user)
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(p)
+	if err != nil {
+		return nil, errdefs.Internal("encoding the process %s: %w", strings.Join(x.Command, " "), err)
+	}
+	return data, nil
+}

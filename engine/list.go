@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"context"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/berth-engine/berth/container"
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/image"
+	"github.com/berth-engine/berth/ociruntime/monitored"
+	"github.com/berth-engine/berth/rootfs"
+	"github.com/berth-engine/berth/store"
+)
+
+// List lists containers, the newest first, as one consistent snapshot of the store with the statuses that the kernel shows now. It
+// takes no lock and waits for nobody.
+func (s *Containers) List(ctx context.Context, o ListOptions) ([]Summary, error) {
+	e := s.e
+	filter, err := container.ParseFilters(o.Filters, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	all := o.All || o.Last > 0 || filter.SelectsStatus()
+	var found []*container.Container
+	var fc container.FilterContext
+	err = e.store.View(ctx, func(tx store.Tx) (err error) {
+		if fc.Created, err = createdTimes(tx, filter.References()); err != nil {
+			return err
+		}
+		if all {
+			found, err = tx.Containers().All()
+		} else {
+			found, err = tx.Containers().Alive()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if fc.Images, err = e.ancestors(ctx, filter.Ancestors()); err != nil {
+		return nil, err
+	}
+	slices.Reverse(found)
+	list := make([]Summary, 0, len(found))
+	for _, c := range found {
+		if o.Last > 0 && len(list) == o.Last {
+			break
+		}
+		e.showTruth(c)
+		if !all && !c.State.Status.Alive() && c.State.Status != container.Restarting || !filter.Match(c, fc) {
+			continue
+		}
+		sum := Summary{Container: *c, Status: c.State.Status}
+		if o.Size {
+			size, err := e.size(ctx, c)
+			if err != nil {
+				return nil, err
+			}
+			sum.Size = &size
+		}
+		list = append(list, sum)
+	}
+	return list, nil
+}
+
+// createdTimes are the times of creation of the containers that a filter names.
+func createdTimes(tx store.Tx, refs []string) (map[string]time.Time, error) {
+	times := map[string]time.Time{}
+	for _, ref := range refs {
+		c, err := tx.Containers().Lookup(ref)
+		if err != nil {
+			return nil, err
+		}
+		times[ref] = c.Config.Created
+	}
+	return times, nil
+}
+
+// ancestors are, for each image that a filter names, its ID and those of the images that begin with its layers.
+func (e *Engine) ancestors(ctx context.Context, refs []string) (map[string][]string, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	all, err := e.images.List(ctx, image.ListOptions{All: true})
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string][]string{}
+	for _, ref := range refs {
+		img, err := e.images.Resolve(ctx, ref)
+		if errdefs.Class(err) == errdefs.ErrNotFound {
+			continue // its containers may outlive it: compared by name
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range all {
+			if len(other.DiffIDs) >= len(img.DiffIDs) && slices.Equal(other.DiffIDs[:len(img.DiffIDs)], img.DiffIDs) {
+				ids[ref] = append(ids[ref], other.ID)
+			}
+		}
+	}
+	return ids, nil
+}
+
+// showTruth puts into a copy of a record what is true now of a container that the record says is alive: without a lock, and
+// leaving it to the next locked operation to write it down.
+func (e *Engine) showTruth(c *container.Container) {
+	if !c.State.Status.Alive() || e.alive(c.State) {
+		return
+	}
+	c.State.Status, c.State.ExitCode, c.State.PID = container.Exited, -1, 0
+	exit, err := monitored.ReadExit(e.paths.containerRun(c.Config.ID))
+	if err != nil {
+		c.State.Finished = time.Now()
+		return
+	}
+	c.State.ExitCode, c.State.OOMKilled, c.State.Finished = exit.Code, exit.OOM, exit.Time
+}
+
+// size is how much disk the container takes.
+func (e *Engine) size(ctx context.Context, c *container.Container) (SizeInfo, error) {
+	rw, err := rootfs.Layer{Dir: e.paths.container(c.Config.ID)}.Size(ctx)
+	if err != nil {
+		return SizeInfo{}, err
+	}
+	size := SizeInfo{RW: rw, RootFS: rw}
+	if c.Config.Image.ID != "" {
+		if img, err := e.images.Resolve(ctx, c.Config.Image.ID); err == nil {
+			size.RootFS += img.Size
+		}
+	}
+	return size, nil
+}
+
+// Inspect returns all that is known of a container. It takes no lock.
+func (s *Containers) Inspect(ctx context.Context, ref string, size bool) (*Details, error) {
+	e := s.e
+	var c *container.Container
+	var execs []*container.ExecSession
+	err := e.store.View(ctx, func(tx store.Tx) (err error) {
+		if c, err = tx.Containers().Lookup(ref); err != nil {
+			return err
+		}
+		execs, err = tx.Execs().OfContainer(c.Config.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.showTruth(c)
+	d := &Details{Container: *c, Status: c.State.Status, CgroupManager: e.cgroupManager(), StorageDriver: "overlay"}
+	for _, x := range execs {
+		d.Execs = append(d.Execs, x.ID)
+	}
+	if size {
+		sz, err := e.size(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		d.Size = &sz
+	}
+	return d, e.fillDetails(ctx, d)
+}
+
+// fillDetails adds what is not in the record.
+func (e *Engine) fillDetails(ctx context.Context, d *Details) error {
+	c := &d.Container
+	if c.Config.Image.ID != "" {
+		img, err := e.images.Resolve(ctx, c.Config.Image.ID)
+		if err != nil && errdefs.Class(err) != errdefs.ErrNotFound {
+			return err
+		}
+		d.Image = img
+	}
+	rt, err := e.runtimeOf(c)
+	if err != nil {
+		return err
+	}
+	d.RuntimeName, d.RuntimePath = rt.Name(), rt.Path()
+	id := c.Config.ID
+	layer := rootfs.Layer{Dir: e.paths.container(id)}
+	d.LowerDirs, d.UpperDir, d.WorkDir = c.Config.Image.Layers, layer.Dir+"/upper", layer.Dir+"/work"
+	if c.State.Status.Alive() {
+		d.Merged = e.paths.rootfs(id)
+	}
+	d.Paths = e.containerPaths(c)
+	d.Mounts, err = e.resolvedMounts(ctx, c)
+	if err != nil {
+		return err
+	}
+	d.Spec, err = os.ReadFile(d.Paths.Bundle + "/config.json")
+	if err != nil {
+		d.Spec = nil // no run, no spec
+	}
+	d.EffectiveCaps, d.BoundingCaps = specCaps(d.Spec)
+	return nil
+}
+
+func (e *Engine) containerPaths(c *container.Container) ContainerPaths {
+	id := c.Config.ID
+	run := e.paths.containerRun(id)
+	p := ContainerPaths{Root: e.paths.container(id), Run: run, Bundle: e.paths.bundle(id), PidFile: run + "/pid"}
+	if c.Config.Log.Driver != "none" {
+		p.Log = e.logConfig(c).Path
+	}
+	if c.State.Status.Alive() {
+		p.ResolvConf, p.Hostname, p.Hosts = run+"/resolv.conf", run+"/hostname", run+"/hosts"
+	}
+	return p
+}

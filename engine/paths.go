@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/berth-engine/berth/errdefs"
+)
+
+// paths says where things are.
+//
+//	ROOT/berth.db                     the store
+//	ROOT/storage                      images
+//	ROOT/volumes                      local volumes
+//	ROOT/containers/ID                what lasts of a container: upper, work, container.log
+//	RUNROOT/boot                      the boot ID of the last refresh
+//	RUNROOT/locks                     object locks
+//	RUNROOT/claims/ID.verb, ID.life   who answers for what is half-done (claim.go)
+//	RUNROOT/containers/ID             a run: rootfs, bundle, the monitor's files; there from start to clean-up
+//	RUNROOT/execs/ID                  an exec session's run
+type paths struct{ root, run string }
+
+func newPaths(root, run string) (paths, error) {
+	var p paths
+	for _, d := range []struct {
+		to         *string
+		from, name string
+	}{{&p.root, root, "root"}, {&p.run, run, "run root"}} {
+		abs, err := filepath.Abs(d.from)
+		if err != nil {
+			return p, errdefs.Invalid("%s directory %q: %w", d.name, d.from, err)
+		}
+		*d.to = abs
+	}
+	if p.root == p.run {
+		return p, errdefs.Invalid("root and run root are both %s: they must be two directories", p.root)
+	}
+	return p, nil
+}
+
+// make makes the directories that are always there.
+func (p paths) make() error {
+	for _, d := range []string{p.root, p.run, p.claims(), filepath.Join(p.run, "containers"), filepath.Join(p.root, "containers")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return errdefs.Denied("cannot make the directory %s: %w", d, err)
+		}
+	}
+	return nil
+}
+
+func (p paths) database() string   { return filepath.Join(p.root, "berth.db") }
+func (p paths) storage() string    { return filepath.Join(p.root, "storage") }
+func (p paths) storageRun() string { return filepath.Join(p.run, "storage") }
+func (p paths) volumes() string    { return filepath.Join(p.root, "volumes") }
+func (p paths) claims() string     { return filepath.Join(p.run, "claims") }
+func (p paths) boot() string       { return filepath.Join(p.run, "boot") }
+
+// container is what lasts of a container.
+func (p paths) container(id string) string { return filepath.Join(p.root, "containers", id) }
+
+// containerRun is a container's run directory.
+func (p paths) containerRun(id string) string { return filepath.Join(p.run, "containers", id) }
+
+// rootfs is where a container's root file system is mounted.
+func (p paths) rootfs(id string) string { return filepath.Join(p.containerRun(id), "rootfs") }
+
+// bundle is a container's OCI bundle.
+func (p paths) bundle(id string) string { return filepath.Join(p.containerRun(id), "bundle") }
+
+// execRun is an exec session's run directory.
+func (p paths) execRun(id string) string { return filepath.Join(p.run, "execs", id) }
+
+// shm is the /dev/shm that a container shares.
+func (p paths) shm(id string) string { return filepath.Join(p.containerRun(id), "shm") }
+
+// defaultLog is a container's log file.
+func (p paths) defaultLog(id string) string { return filepath.Join(p.container(id), "container.log") }

@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/berth-engine/berth/container"
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/event"
+	"github.com/berth-engine/berth/ociruntime"
+	"github.com/berth-engine/berth/ociruntime/monitored"
+	"github.com/berth-engine/berth/rootfs"
+	"github.com/berth-engine/berth/store"
+)
+
+// reconcile brings the record of a container in line with the facts (DESIGN I1): a process that has ended is cleaned up after, a
+// start or a clean-up that was interrupted is finished or undone. The caller holds the container's lock.
+func (e *Engine) reconcile(ctx context.Context, c *container.Container) error {
+	if c.State.Status.Alive() {
+		if e.alive(c.State) {
+			return nil
+		}
+		return e.finish(ctx, c)
+	}
+	if _, err := os.Lstat(e.paths.containerRun(c.Config.ID)); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return e.resume(ctx, c)
+}
+
+// resume deals with the run directory of a container that the record says does not run: whoever made it died before the start was
+// recorded, or before the clean-up was over. A start that came as far as a process is finished, and so is its exit recorded;
+// anything else is taken down.
+func (e *Engine) resume(ctx context.Context, c *container.Container) error {
+	id := c.Config.ID
+	r, err := readRunRecord(e.paths.containerRun(id))
+	if err != nil || r.Run <= c.State.Run || c.State.Status == container.Removing {
+		return e.takeDown(ctx, c)
+	}
+	s := c.State
+	s.Run, s.BootID, s.PID, s.PIDStart = r.Run, e.facts.BootID, r.PID.Pid, r.PID.Start
+	s.MonitorPID, s.MonitorStart = r.Monitor.Pid, r.Monitor.Start
+	s.Started, s.Finished, s.Error = now(), time.Time{}, ""
+	alive := e.alive(s)
+	if _, err := monitored.ReadExit(e.paths.containerRun(id)); err != nil && !alive {
+		return e.takeDown(ctx, c)
+	}
+	if alive {
+		if err := e.letAdoptedRun(ctx, c); err != nil {
+			return err
+		}
+	}
+	s.Status = container.Running
+	c.State = s
+	if err := e.setState(ctx, c, containerEvent(c, event.Start)); err != nil || alive {
+		return err
+	}
+	return e.finish(ctx, c)
+}
+
+// letAdoptedRun starts a process that its starter may not have lived to start. That the runtime refuses means that it runs already, or
+// never will; which of the two, its life tells.
+func (e *Engine) letAdoptedRun(ctx context.Context, c *container.Container) error {
+	rt, err := e.runtimeOf(c)
+	if err != nil {
+		return err
+	}
+	if err := rt.Start(ctx, c.Config.ID); err != nil {
+		e.log.Debug("starting an adopted container", "id", c.Config.ID, "error", err)
+	}
+	return nil
+}
+
+// finish records the exit of a container whose process has ended and takes down what it used. The caller holds the lock.
+func (e *Engine) finish(ctx context.Context, c *container.Container) error {
+	exit := e.exitRecord(ctx, c)
+	return runSteps(context.WithoutCancel(ctx), "cleanup", []step{
+		{name: "delete", do: func(ctx context.Context) error { return e.deleteRuntimeState(ctx, c) }},
+		{name: "unmount", do: func(ctx context.Context) error { return e.unmountAll(c.Config.ID) }},
+		{name: "exited", do: func(ctx context.Context) error { return e.recordExit(ctx, c, exit) }},
+		{name: "run-directory", do: func(ctx context.Context) error { return e.removeRun(c.Config.ID) }},
+	})
+}
+
+// recordExit commits that the container has exited.
+func (e *Engine) recordExit(ctx context.Context, c *container.Container, exit ociruntime.ExitRecord) error {
+	ev := applyExit(c, exit)
+	return e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
+		return writeExit(tx, c, ev)
+	})
+}
+
+// applyExit puts an exit into the state and makes its events.
+func applyExit(c *container.Container, exit ociruntime.ExitRecord) []event.Event {
+	s := &c.State
+	stopped := s.Status == container.Stopping
+	s.Status, s.PID, s.PIDStart, s.MonitorPID, s.MonitorStart = container.Exited, 0, 0, 0, 0
+	s.ExitCode, s.OOMKilled, s.Finished = exit.Code, exit.OOM, exit.Time
+	if wantsRestart(c) {
+		s.Status = container.Restarting
+	}
+	died := containerEvent(c, event.Died)
+	died.ExitCode = &exit.Code
+	died.Time = exit.Time
+	var events []event.Event
+	if exit.OOM {
+		events = append(events, containerEvent(c, event.OOM))
+	}
+	events = append(events, died)
+	if stopped {
+		events = append(events, containerEvent(c, event.Stop))
+	}
+	return events
+}
+
+// writeExit is the part of a transaction that records an exit.
+func writeExit(tx store.UpdateTx, c *container.Container, events []event.Event) error {
+	w := tx.ContainerWriter()
+	if err := w.SetState(c.Config.ID, c.State); err != nil {
+		return err
+	}
+	if err := w.SetExitCode(c.Config.ID, c.State.ExitCode); err != nil {
+		return err
+	}
+	if err := tx.ExecWriter().RemoveOf(c.Config.ID); err != nil {
+		return err
+	}
+	return appendEvents(tx, events)
+}
+
+// exitGrace is how long a living monitor is waited for to record an exit that the kernel has shown already.
+const exitGrace = 2 * time.Second
+
+// exitRecord is how the container's process ended; code -1 when its monitor did not live to see it.
+func (e *Engine) exitRecord(ctx context.Context, c *container.Container) ociruntime.ExitRecord {
+	run := e.paths.containerRun(c.Config.ID)
+	exit, err := monitored.ReadExit(run)
+	if err == nil {
+		return exit
+	}
+	if e.monitorAlive(c.State) {
+		if exit, err := e.awaitExit(ctx, c, exitGrace); err == nil {
+			return exit
+		}
+		if exit, err := monitored.ReadExit(run); err == nil {
+			return exit
+		}
+	}
+	return ociruntime.ExitRecord{Code: -1, Time: now()}
+}
+
+// awaitExit asks the monitor to tell of the exit.
+func (e *Engine) awaitExit(ctx context.Context, c *container.Container, limit time.Duration) (ociruntime.ExitRecord, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return e.exitFromMonitor(ctx, c)
+}
+
+// takeDown removes everything of a run from the host but what is in the store. It is idempotent.
+func (e *Engine) takeDown(ctx context.Context, c *container.Container) error {
+	if err := e.deleteRuntimeState(ctx, c); err != nil {
+		return err
+	}
+	if err := e.unmountAll(c.Config.ID); err != nil {
+		return err
+	}
+	return e.removeRun(c.Config.ID)
+}
+
+// deleteRuntimeState has the OCI runtime forget the container, killing what is left of it. Without a runtime there is
+// nothing that could be forgotten but its own files, which go with the run directory.
+func (e *Engine) deleteRuntimeState(ctx context.Context, c *container.Container) error {
+	rt, err := e.runtimeOf(c)
+	if err != nil {
+		return err
+	}
+	err = rt.Delete(ctx, c.Config.ID, true)
+	if errors.Is(err, ociruntime.ErrMissing) {
+		e.log.Warn("the container's OCI runtime is gone; its control group may be left", "id", c.Config.ID, "error", err)
+		return nil
+	}
+	return err
+}
+
+// unmountAll takes down all mounts in the container's run directory.
+func (e *Engine) unmountAll(id string) error {
+	for _, target := range []string{e.paths.rootfs(id), e.paths.shm(id)} {
+		if err := rootfs.Unmount(target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) removeRun(id string) error {
+	if err := os.RemoveAll(e.paths.containerRun(id)); err != nil {
+		return errdefs.Internal("removing the run directory of container %s: %w", short(id), err)
+	}
+	return nil
+}
+
+// recover settles a container that somebody left half-way: reconciled, and removed if it was to remove itself or its removal
+// had begun. The caller holds its lock. It reports whether there is nothing left to be answered for.
+func (e *Engine) recover(ctx context.Context, id string) (settled bool, err error) {
+	c, err := e.reread(ctx, id)
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		return true, e.removeFiles(id)
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := e.reconcile(ctx, c); err != nil {
+		return false, err
+	}
+	switch {
+	case c.State.Status.Alive():
+		// It goes on; without a monitor its end must still be noticed if it is to remove itself.
+		return !c.Config.AutoRemove, nil
+	case c.State.Status == container.Removing, c.Config.AutoRemove:
+		return true, e.removeLocked(ctx, c, false)
+	}
+	return true, nil
+}

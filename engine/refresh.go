@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/berth-engine/berth/container"
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/event"
+	"github.com/berth-engine/berth/lock"
+	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/store/sqlite"
+)
+
+// openStore opens the database, making it if it is not there.
+func (e *Engine) openStore(ctx context.Context) (store.Store, error) {
+	backend := e.settings.database
+	if backend == "" {
+		backend = e.config.Engine.DatabaseBackend
+	}
+	if backend != "" && backend != "sqlite" {
+		return nil, errdefs.Invalid("database backend %q: this version of berth has sqlite", backend)
+	}
+	return sqlite.Open(ctx, e.paths.database(), store.Paths{
+		Root: e.paths.root, RunRoot: e.paths.run, StorageRoot: e.paths.storage(), StorageRun: e.paths.storageRun(), GraphDriver: "overlay",
+	}, sqlite.Namespace(e.settings.namespace))
+}
+
+// refresh does away, once after each boot, with what the reboot voided. On every other open it costs the reading of one small file.
+func (e *Engine) refresh(ctx context.Context) error {
+	if seen, err := os.ReadFile(e.paths.boot()); err == nil && string(seen) == e.facts.BootID {
+		return nil
+	}
+	unlock, err := e.locks.Lock(ctx, lock.Name("refresh"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	var last string
+	err = e.store.View(ctx, func(tx store.Tx) error {
+		last, err = tx.BootID()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if last != e.facts.BootID {
+		if err := e.afterReboot(ctx, last != ""); err != nil {
+			return err
+		}
+	}
+	return e.markBooted()
+}
+
+// afterReboot clears the run state of all containers, and removes what was to remove itself and what nobody knows.
+func (e *Engine) afterReboot(ctx context.Context, used bool) error {
+	err := e.store.Update(ctx, store.Synced, func(tx store.UpdateTx) error {
+		if err := tx.Writer().Refresh(e.facts.BootID); err != nil || !used {
+			return err
+		}
+		return tx.Writer().Append(event.Event{Type: event.System, Action: event.Refresh})
+	})
+	if err != nil || !used {
+		return err
+	}
+	all, err := e.all(ctx)
+	if err != nil {
+		return err
+	}
+	known := make(map[string]bool, len(all))
+	for _, c := range all {
+		known[c.Config.ID] = true
+		if c.Config.AutoRemove || c.State.Status == container.Removing {
+			if _, err := e.remove(ctx, c.Config.ID, RemoveOptions{Force: true, Volumes: c.Config.AutoRemove}); err != nil {
+				e.log.Warn("removing a container after the reboot", "id", c.Config.ID, "error", err)
+			}
+		}
+	}
+	return e.removeUnknown(known)
+}
+
+// removeUnknown removes the directories of containers that the store has not: a power cut took their record, which was never
+// acknowledged.
+func (e *Engine) removeUnknown(known map[string]bool) error {
+	entries, err := os.ReadDir(filepath.Join(e.paths.root, "containers"))
+	if err != nil {
+		return errdefs.Internal("looking for directories of lost containers: %w", err)
+	}
+	var errs []error
+	for _, entry := range entries {
+		if !known[entry.Name()] {
+			errs = append(errs, e.removeFiles(entry.Name()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) markBooted() error {
+	tmp := e.paths.boot() + ".new"
+	err := os.WriteFile(tmp, []byte(e.facts.BootID), 0o600)
+	if err == nil {
+		err = os.Rename(tmp, e.paths.boot())
+	}
+	if err != nil {
+		return errdefs.Internal("writing %s: %w", e.paths.boot(), err)
+	}
+	return nil
+}
+
+// all returns all containers of the namespace.
+func (e *Engine) all(ctx context.Context) (all []*container.Container, err error) {
+	err = e.store.View(ctx, func(tx store.Tx) error {
+		all, err = tx.Containers().All()
+		return err
+	})
+	return all, err
+}

@@ -1,0 +1,408 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/berth-engine/berth/container"
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/event"
+	"github.com/berth-engine/berth/ociruntime"
+	"github.com/berth-engine/berth/rootfs"
+	"github.com/berth-engine/berth/store"
+)
+
+// Start starts a container that does not run, and those that it depends on first.
+//
+// ErrNotModified if it runs; ErrConflict if it is paused or being removed; ociruntime.ErrCommandNotFound and
+// ociruntime.ErrCannotInvoke for what it was to run.
+func (s *Containers) Start(ctx context.Context, ref string, o StartOptions) error {
+	e := s.e
+	defer e.sweep(ctx)
+	if err := e.startDependencies(ctx, ref); err != nil {
+		return err
+	}
+	err := e.locked(ctx, ref, func(c *container.Container) error {
+		if err := requireStartable(c); err != nil {
+			return err
+		}
+		if !o.ByPolicy {
+			c.State.Restarts = 0
+		}
+		_, err := e.startLocked(ctx, c, startRequest{options: o})
+		return err
+	})
+	return e.removeFailed(ctx, ref, err)
+}
+
+// StartAttached starts a container with the streams connected before its process runs, so that not a byte of output is missed,
+// and waits for its exit. It cleans up before it returns: a container that removes itself is gone then.
+//
+// Errors are those of Start, and ociruntime.ErrDetached if the user left by the detach keys.
+func (s *Containers) StartAttached(ctx context.Context, ref string, o StartOptions, st Streams) (ExitStatus, error) {
+	e := s.e
+	if err := e.startDependencies(ctx, ref); err != nil {
+		return ExitStatus{}, err
+	}
+	var c *container.Container
+	var p *ociruntime.Process
+	err := e.locked(ctx, ref, func(locked *container.Container) (err error) {
+		c = locked
+		if err := requireStartable(c); err != nil {
+			return err
+		}
+		c.State.Restarts = 0
+		a := attachOptions(st)
+		p, err = e.startLocked(ctx, c, startRequest{options: o, attached: &a})
+		return err
+	})
+	if err != nil {
+		return ExitStatus{}, e.removeFailed(ctx, ref, err)
+	}
+	defer p.Conn.Close()
+	go e.sweep(ctx)
+	exit, err := pump(ctx, p.Conn, st)
+	switch {
+	case errors.Is(err, ociruntime.ErrMonitorLost):
+		return e.withoutMonitor(ctx, c)
+	case err != nil:
+		return ExitStatus{}, err
+	}
+	return e.finishAttached(ctx, c, p.Conn, exit)
+}
+
+// finishAttached does the clean-up that the monitor would do otherwise. If it fails, the monitor, or a sweep, does it.
+func (e *Engine) finishAttached(ctx context.Context, c *container.Container, conn ociruntime.Conn, exit ociruntime.ExitRecord) (ExitStatus, error) {
+	ctx = context.WithoutCancel(ctx)
+	restart, err := e.cleanUp(ctx, c.Config.ID, c.State.Run)
+	if err == nil && !restart {
+		conn.CleanedUp()
+	}
+	return statusOf(exit), err
+}
+
+// withoutMonitor ends a foreground container that has lost its monitor, and with it its streams: nobody could use it.
+func (e *Engine) withoutMonitor(ctx context.Context, c *container.Container) (ExitStatus, error) {
+	err := e.locked(ctx, c.Config.ID, func(now *container.Container) error {
+		if now.State.Run != c.State.Run || !now.State.Status.Alive() || !now.Config.AutoRemove {
+			return nil
+		}
+		return e.killNow(ctx, now)
+	})
+	if err != nil && errdefs.Class(err) != errdefs.ErrNotFound {
+		return ExitStatus{}, err
+	}
+	if _, err := e.cleanUp(ctx, c.Config.ID, c.State.Run); err != nil {
+		return ExitStatus{}, err
+	}
+	return ExitStatus{}, errdefs.With(errdefs.ErrUnavailable, ociruntime.ErrMonitorLost)
+}
+
+// Init has the OCI runtime create the container without starting its process.
+//
+// ErrConflict if that has been done.
+func (s *Containers) Init(ctx context.Context, ref string) error {
+	e := s.e
+	return e.locked(ctx, ref, func(c *container.Container) error {
+		if c.State.Status.Alive() || c.State.Status == container.Removing {
+			return errdefs.Conflict("container %s is %s: only one that does not run can be initialized", c.Config.Name, c.State.Status)
+		}
+		_, err := e.startLocked(ctx, c, startRequest{initOnly: true})
+		return err
+	})
+}
+
+func requireStartable(c *container.Container) error {
+	switch c.State.Status {
+	case container.Running, container.Stopping:
+		return errdefs.New(errdefs.ErrNotModified, "container %s is already running", c.Config.Name)
+	case container.Paused:
+		return errdefs.Conflict("container %s is paused: unpause it instead", c.Config.Name)
+	case container.Removing:
+		return errdefs.Conflict("container %s is being removed", c.Config.Name)
+	}
+	return nil
+}
+
+// startDependencies starts the containers whose namespaces this one joins, or that it requires.
+func (e *Engine) startDependencies(ctx context.Context, ref string) error {
+	c, err := e.lookup(ctx, ref)
+	if err != nil {
+		return err
+	}
+	for _, id := range c.Config.Dependencies {
+		err := e.Containers.Start(ctx, id, StartOptions{})
+		if err != nil && errdefs.Class(err) != errdefs.ErrNotModified {
+			return errdefs.With(errdefs.Class(err), fmt.Errorf("container %s depends on %s: %w", c.Config.Name, short(id), err))
+		}
+	}
+	return nil
+}
+
+// removeFailed removes a container that was to remove itself and could not be started, and returns the start's error.
+func (e *Engine) removeFailed(ctx context.Context, ref string, startErr error) error {
+	if startErr == nil || errdefs.Class(startErr) == errdefs.ErrNotModified {
+		return startErr
+	}
+	ctx = context.WithoutCancel(ctx)
+	c, err := e.lookup(ctx, ref)
+	if err != nil || !c.Config.AutoRemove || c.State.Status.Alive() {
+		return startErr
+	}
+	if _, err := e.remove(ctx, c.Config.ID, RemoveOptions{Volumes: true}); err != nil && errdefs.Class(err) != errdefs.ErrNotFound {
+		return errors.Join(startErr, err)
+	}
+	return startErr
+}
+
+// startRequest says what is asked of a start.
+type startRequest struct {
+	options  StartOptions
+	attached *ociruntime.AttachOptions
+	initOnly bool
+}
+
+// starting is a start under way: what one step finds out and a later one needs.
+type starting struct {
+	e   *Engine
+	c   *container.Container
+	req startRequest
+
+	rt      ociruntime.Runtime
+	verb    *claim
+	life    *claim
+	root    *rootfs.Root
+	user    rootfs.User
+	process *ociruntime.Process
+}
+
+// startLocked starts a container that does not run. The caller holds its lock, and has it reconciled. On error the host is what it
+// was, and the record says why.
+func (e *Engine) startLocked(ctx context.Context, c *container.Container, req startRequest) (*ociruntime.Process, error) {
+	s := &starting{e: e, c: c, req: req}
+	if c.State.Status == container.Initialized {
+		return nil, s.letRun(ctx)
+	}
+	err := runSteps(ctx, "start", []step{
+		{name: "claim", do: s.takeClaims, undo: s.dropClaims},
+		{name: "directories", do: s.makeDirectories, undo: s.removeDirectories},
+		{name: "rootfs", do: s.mountRootfs, undo: s.unmount},
+		{name: "bundle", do: s.writeBundle},
+		{name: "create", do: s.create, undo: s.deleteCreated},
+		{name: "run", do: s.run},
+		{name: "record", do: s.record},
+	})
+	if s.root != nil {
+		s.root.Close()
+	}
+	if err != nil {
+		if s.process != nil && s.process.Conn != nil {
+			s.process.Conn.Close()
+		}
+		e.recordFailure(context.WithoutCancel(ctx), c, err)
+		return nil, err
+	}
+	s.verb.done()
+	s.life.leave()
+	return s.process, nil
+}
+
+// takeClaims makes this process answer for the start and, for a container that removes itself, the monitor for its end.
+func (s *starting) takeClaims(context.Context) (err error) {
+	if s.rt, err = s.e.runtimeOf(s.c); err != nil {
+		return err
+	}
+	if s.verb, err = s.e.claim(s.c.Config.ID, verbClaim); err != nil {
+		return err
+	}
+	if s.c.Config.AutoRemove {
+		s.life, err = s.e.claim(s.c.Config.ID, lifeClaim)
+	}
+	return err
+}
+
+func (s *starting) dropClaims(context.Context) error {
+	s.verb.done()
+	s.life.done()
+	return nil
+}
+
+func (s *starting) makeDirectories(context.Context) error {
+	id := s.c.Config.ID
+	if err := (rootfs.Layer{Dir: s.e.paths.container(id)}).Create(); err != nil {
+		return err
+	}
+	for _, d := range []string{s.e.paths.containerRun(id), s.e.paths.rootfs(id), s.e.paths.bundle(id)} {
+		if err := os.Mkdir(d, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return errdefs.Internal("making a directory for container %s: %w", s.c.Config.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *starting) removeDirectories(context.Context) error { return s.e.removeRun(s.c.Config.ID) }
+
+func (s *starting) unmount(context.Context) error {
+	if s.root != nil {
+		s.root.Close()
+		s.root = nil
+	}
+	return s.e.unmountAll(s.c.Config.ID)
+}
+
+// mountRootfs mounts the root file system and opens it.
+func (s *starting) mountRootfs(ctx context.Context) (err error) {
+	if err := s.e.mountRootfs(ctx, s.c); err != nil {
+		return err
+	}
+	s.root, err = rootfs.OpenRoot(s.e.paths.rootfs(s.c.Config.ID))
+	return err
+}
+
+func (e *Engine) mountRootfs(ctx context.Context, c *container.Container) error {
+	target := e.paths.rootfs(c.Config.ID)
+	lower := c.Config.Image.Layers
+	if c.Config.RootfsPath != "" {
+		if !c.Config.RootfsOverlay {
+			return rootfs.Bind(ctx, rootfs.BindOptions{Source: c.Config.RootfsPath, Target: target})
+		}
+		lower = []string{c.Config.RootfsPath}
+	}
+	return rootfs.Layer{Dir: e.paths.container(c.Config.ID)}.Mount(ctx, rootfs.MountOptions{
+		Lower: lower, Target: target,
+		UIDMap: rootfsMap(c.Config.Namespaces.UIDMap), GIDMap: rootfsMap(c.Config.Namespaces.GIDMap),
+	})
+}
+
+func rootfsMap(maps []container.IDMap) []rootfs.IDMap {
+	var list []rootfs.IDMap
+	for _, m := range maps {
+		list = append(list, rootfs.IDMap(m))
+	}
+	return list
+}
+
+// writeBundle prepares all that the spec names and writes the spec.
+func (s *starting) writeBundle(ctx context.Context) error {
+	spec, err := s.e.buildSpec(ctx, s)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(spec)
+	if err != nil {
+		return errdefs.Internal("encoding the spec of container %s: %w", s.c.Config.Name, err)
+	}
+	if err := os.WriteFile(filepath.Join(s.e.paths.bundle(s.c.Config.ID), "config.json"), data, 0o600); err != nil {
+		return errdefs.Internal("writing the spec of container %s: %w", s.c.Config.Name, err)
+	}
+	return nil
+}
+
+// create has a monitor create the container.
+func (s *starting) create(ctx context.Context) error {
+	cfg := &s.c.Config
+	cleanup, err := s.e.commandLine("container", "cleanup", "--run", strconv.FormatUint(s.c.State.Run+1, 10), cfg.ID)
+	if err != nil {
+		return err
+	}
+	req := ociruntime.CreateRequest{
+		ID: cfg.ID, Bundle: s.e.paths.bundle(cfg.ID), Run: s.e.paths.containerRun(cfg.ID),
+		Stdio: ociruntime.Stdio{
+			Terminal: cfg.Process.Terminal, Stdin: cfg.Process.Stdin, StdinOnce: cfg.Process.StdinOnce,
+			Width: s.req.options.Size.Width, Height: s.req.options.Size.Height,
+		},
+		Log:           s.e.logConfig(s.c),
+		SystemdCgroup: s.e.systemdCgroups(), Cleanup: cleanup, Attached: s.req.attached, ExtraFiles: s.req.options.ExtraFiles,
+	}
+	if s.life != nil {
+		req.Hold = []*os.File{s.life.file}
+	}
+	if s.process, err = s.rt.Create(ctx, req); err != nil {
+		return err
+	}
+	return writeRunRecord(req.Run, runRecord{Run: s.c.State.Run + 1, PID: s.process.PID, Monitor: s.process.Monitor})
+}
+
+func (e *Engine) logConfig(c *container.Container) ociruntime.LogConfig {
+	l := c.Config.Log
+	if l.Path == "" {
+		l.Path = e.paths.defaultLog(c.Config.ID)
+	}
+	return ociruntime.LogConfig{Driver: l.Driver, Path: l.Path, MaxSize: l.MaxSize, MaxFiles: l.MaxFiles, Tag: l.Tag}
+}
+
+func (s *starting) deleteCreated(ctx context.Context) error {
+	if s.rt == nil {
+		return nil
+	}
+	return s.rt.Delete(ctx, s.c.Config.ID, true)
+}
+
+func (s *starting) run(ctx context.Context) error {
+	if s.req.initOnly {
+		return nil
+	}
+	return s.rt.Start(ctx, s.c.Config.ID)
+}
+
+// record commits that the container runs.
+func (s *starting) record(ctx context.Context) error {
+	st := &s.c.State
+	st.PID, st.PIDStart = s.process.PID.Pid, s.process.PID.Start
+	st.MonitorPID, st.MonitorStart = s.process.Monitor.Pid, s.process.Monitor.Start
+	st.BootID, st.Runtime = s.e.facts.BootID, s.rt.Path()
+	st.Run++
+	st.Error, st.ExitCode, st.OOMKilled, st.StoppedByUser = "", 0, false, false
+	if s.req.initOnly {
+		st.Status = container.Initialized
+		return s.e.setState(ctx, s.c, containerEvent(s.c, event.Init))
+	}
+	return s.recordRunning(ctx)
+}
+
+func (s *starting) recordRunning(ctx context.Context) error {
+	s.c.State.Status, s.c.State.Started = container.Running, now()
+	events := []event.Event{containerEvent(s.c, event.Start)}
+	if s.req.attached != nil {
+		events = append([]event.Event{containerEvent(s.c, event.Attach)}, events...)
+	}
+	return s.e.setState(ctx, s.c, events...)
+}
+
+// letRun starts a container that has been initialized.
+func (s *starting) letRun(ctx context.Context) (err error) {
+	if s.rt, err = s.e.runtimeOf(s.c); err != nil {
+		return err
+	}
+	return runSteps(ctx, "start-initialized", []step{
+		{name: "run", do: s.run},
+		{name: "record", do: s.recordRunning},
+	})
+}
+
+// recordFailure keeps why a start failed.
+func (e *Engine) recordFailure(ctx context.Context, c *container.Container, cause error) {
+	c.State.Error, c.State.Finished = cause.Error(), time.Time{}
+	c.State.ExitCode = 125
+	switch {
+	case errors.Is(cause, ociruntime.ErrCommandNotFound):
+		c.State.ExitCode = 127
+	case errors.Is(cause, ociruntime.ErrCannotInvoke):
+		c.State.ExitCode = 126
+	}
+	err := e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
+		if err := tx.ContainerWriter().SetState(c.Config.ID, c.State); err != nil {
+			return err
+		}
+		return tx.ContainerWriter().SetExitCode(c.Config.ID, c.State.ExitCode)
+	})
+	if err != nil {
+		e.log.Warn("recording a failed start", "id", c.Config.ID, "error", err)
+	}
+}
