@@ -131,21 +131,32 @@ func yamlScalar(token json.Token) string {
 	return fmt.Sprint(token)
 }
 
-// yamlPlain reports whether the text means itself when written without quotes.
+// yamlPlain reports whether the text means itself when written without quotes. It says no when in doubt.
 func yamlPlain(s string) bool {
 	switch strings.ToLower(s) {
-	case "", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n":
+	case "", "null", "true", "false", "yes", "no", "on", "off", "y", "n":
 		return false
 	}
-	if strings.ContainsAny(s[:1], "-?:,[]{}#&*!|>'\"%@` .+0123456789") || strings.HasSuffix(s, " ") || strings.HasSuffix(s, ":") {
-		// A number with letters in it, a version or a path is plain all the same.
-		return strings.ContainsAny(s[:1], "0123456789") && strings.ContainsAny(s, "~/abcdfghijklmnpqrstuvwyz") &&
-			!strings.ContainsAny(s, ":# \t\n\\\"") && !strings.HasPrefix(s, "0x") && !strings.HasPrefix(s, "0o")
+	const harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _./()@,+~%=-"
+	if strings.Trim(s, harmless) != "" || strings.TrimSpace(s) != s {
+		return false
 	}
-	for _, r := range s {
-		if r < ' ' || r > '~' {
-			return false
-		}
+	switch first := s[0]; {
+	case first == '/':
+		return true
+	case first >= '0' && first <= '9':
+		return !yamlNumber(s)
 	}
-	return !strings.Contains(s, ": ") && !strings.Contains(s, " #")
+	return strings.IndexByte("_.()@,+~%=-", s[0]) < 0
+}
+
+// yamlNumber reports whether a text that begins with a digit would be read as a number or a date.
+func yamlNumber(s string) bool {
+	if _, err := strconv.ParseFloat(s, 64); err == nil {
+		return true
+	}
+	if _, err := strconv.ParseInt(s, 0, 64); err == nil {
+		return true
+	}
+	return strings.Trim(s, "0123456789-_.") == "" && strings.Count(s, ".") < 2
 }
