@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/engine"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
@@ -161,12 +162,12 @@ func (f eventsFlags) options(now time.Time) (engine.EventsOptions, error) {
 		return o, err
 	}
 	if f.since != "" {
-		if o.Since, err = parseTime(f.since, now); err != nil {
+		if o.Since, err = container.ParseTime(f.since, now); err != nil {
 			return o, errdefs.Invalid("--since: %w", err)
 		}
 	}
 	if f.until != "" {
-		if o.Until, err = parseTime(f.until, now); err != nil {
+		if o.Until, err = container.ParseTime(f.until, now); err != nil {
 			return o, errdefs.Invalid("--until: %w", err)
 		}
 		// Nothing comes after a time that has passed.

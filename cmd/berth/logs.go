@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/engine"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/logs"
@@ -60,12 +61,12 @@ func (o *logsFlags) options(now time.Time) (engine.LogsOptions, error) {
 	lo := engine.LogsOptions{Follow: o.follow, Tail: -1}
 	var err error
 	if o.since != "" {
-		if lo.Since, err = parseTime(o.since, now); err != nil {
+		if lo.Since, err = container.ParseTime(o.since, now); err != nil {
 			return lo, fmt.Errorf("--since: %w", err)
 		}
 	}
 	if o.until != "" {
-		if lo.Until, err = parseTime(o.until, now); err != nil {
+		if lo.Until, err = container.ParseTime(o.until, now); err != nil {
 			return lo, fmt.Errorf("--until: %w", err)
 		}
 	}

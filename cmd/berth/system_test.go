@@ -255,53 +255,6 @@ func TestVolumeCommands(t *testing.T) {
 	mustFail(t, s, exitEngine, "--force", "volume", "prune")
 }
 
-func TestParseTime(t *testing.T) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for in, want := range map[string]time.Time{
-		"10m":                             now.Add(-10 * time.Minute),
-		"1h30m":                           now.Add(-90 * time.Minute),
-		"-5s":                             now.Add(5 * time.Second),
-		"1136073845":                      time.Unix(1136073845, 0),
-		"1136073845.5":                    time.Unix(1136073845, 500_000_000),
-		"1136073845.000000001":            time.Unix(1136073845, 1),
-		"0":                               time.Unix(0, 0),
-		"2006-01-02":                      time.Date(2006, 1, 2, 0, 0, 0, 0, time.UTC),
-		"2006-01-02T15:04":                time.Date(2006, 1, 2, 15, 4, 0, 0, time.UTC),
-		"2006-01-02T15:04:05":             time.Date(2006, 1, 2, 15, 4, 5, 0, time.UTC),
-		"2006-01-02T15:04:05.5":           time.Date(2006, 1, 2, 15, 4, 5, 500_000_000, time.UTC),
-		"2006-01-02T15:04:05+02:00":       time.Date(2006, 1, 2, 13, 4, 5, 0, time.UTC),
-		"2006-01-02 15:04:05.5 +0000 UTC": time.Date(2006, 1, 2, 15, 4, 5, 500_000_000, time.UTC),
-		"2006-01-02T15:04:05.123456789Z":  time.Date(2006, 1, 2, 15, 4, 5, 123_456_789, time.UTC),
-		"2006-01-02Z":                     time.Date(2006, 1, 2, 0, 0, 0, 0, time.UTC),
-		"2006-01-02 15:04:05":             time.Date(2006, 1, 2, 15, 4, 5, 0, time.UTC),
-	} {
-		got, err := parseTime(in, now)
-		if err != nil || !got.Equal(want) {
-			t.Errorf("%q: expected %v, got %v, %v", in, want, got, err)
-		}
-	}
-	for _, in := range []string{"", "yesterday", "1.2.3", "10", "1136073845.1234567890", "99999999999999999999", "2006-13-01", "1e3", "10x"} {
-		if in == "10" {
-			continue // ten seconds after the epoch
-		}
-		if got, err := parseTime(in, now); errdefs.Class(err) != errdefs.ErrInvalidArgument {
-			t.Errorf("%q: expected ErrInvalidArgument, got %v, %v", in, got, err)
-		}
-	}
-}
-
-func FuzzParseTime(f *testing.F) {
-	for _, s := range []string{"10m", "1136073845.5", "2006-01-02T15:04:05Z", "", ".", "1.", "-1", "9223372036854775807"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		at, err := parseTime(s, testNow)
-		if err != nil && errdefs.Class(err) != errdefs.ErrInvalidArgument {
-			t.Errorf("%q: expected a time or ErrInvalidArgument, got %v, %v", s, at, err)
-		}
-	})
-}
-
 func FuzzYAMLScalar(f *testing.F) {
 	for _, s := range []string{"a", "1", "true", "a: b", "é", "\x00", "- "} {
 		f.Add(s)
