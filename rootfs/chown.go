@@ -2,87 +2,102 @@ package rootfs
 
 import (
 	"context"
+	"errors"
+	"io"
 	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-engine/berth/errdefs"
 )
 
-// notToBeGiven are directories of the host that no container's user may own, whatever a mount option says.
-var notToBeGiven = map[string]bool{
-	"/": true, "/bin": true, "/boot": true, "/dev": true, "/etc": true, "/home": true, "/lib": true, "/lib64": true, "/opt": true,
-	"/proc": true, "/root": true, "/run": true, "/sbin": true, "/srv": true, "/sys": true, "/tmp": true, "/usr": true, "/var": true,
-	"/var/lib": true, "/var/log": true, "/var/run": true, "/var/tmp": true,
-}
+// notOurs are directories of the host whose contents are never given away, with what lies in some of them.
+var (
+	notOurs = []string{
+		"/", "/boot", "/dev", "/home", "/media", "/mnt", "/opt", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/var",
+		"/var/cache", "/var/lib", "/var/log", "/var/run", "/var/spool", "/var/tmp",
+	}
+	notBelow = []string{"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sbin", "/sys", "/usr"}
+)
 
-// ChownTree gives a directory of the host and all below it to uid and gid, as the mount option U asks. It goes by descriptors and
-// follows no link, so that nothing outside is changed, and stays on the file system of the directory.
-//
-// ErrInvalidArgument for a directory of the system, such as / or /etc.
+// ChownTree gives what is at path of the host, and all below it, to uid and gid. Links are changed themselves and never
+// followed, but for path; other mounts below are left alone. ErrInvalidArgument: a directory of the system, such as / or
+// anything in /etc, which no container may be given.
 func ChownTree(ctx context.Context, path string, uid, gid int) error {
-	real, err := filepath.EvalSymlinks(path)
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return classed(err, "changing the owner of %s", path)
+		return classed(err, "changing owners")
 	}
-	if notToBeGiven[real] {
-		return errdefs.Invalid("the owner of %s is not changed for a container: mount another directory, or leave the option U out", real)
-	}
-	f, err := os.OpenFile(real, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	top := os.NewFile(uintptr(fd), path)
+	defer top.Close()
+	real, err := os.Readlink(FDPath(top))
 	if err != nil {
-		return classed(err, "changing the owner of %s", path)
+		return classed(err, "changing owners")
 	}
-	defer f.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return classed(err, "changing the owner of %s", path)
+	if slices.Contains(notOurs, real) || slices.ContainsFunc(notBelow, func(d string) bool {
+		return real == d || strings.HasPrefix(real, d+"/")
+	}) {
+		return errdefs.Invalid("%s belongs to the system: its owner is not changed (option U)", real)
 	}
-	return chownTree(ctx, f, st.Dev, uid, gid)
-}
-
-func chownTree(ctx context.Context, f *os.File, dev uint64, uid, gid int) error {
-	if err := ctx.Err(); err != nil {
+	if err := Chown(top, uid, gid); err != nil {
 		return err
 	}
-	if err := unix.Fchown(int(f.Fd()), uid, gid); err != nil {
-		return classed(err, "changing the owner of %s", f.Name())
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return classed(err, "changing the owner of %s", f.Name())
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return nil
-	}
-	names, err := f.Readdirnames(-1)
-	if err != nil {
-		return classed(err, "changing the owner of %s", f.Name())
-	}
-	for _, name := range names {
-		if err := chownEntry(ctx, f, name, dev, uid, gid); err != nil {
-			return err
-		}
-	}
-	return nil
+	c := chowner{ctx: ctx, uid: uid, gid: gid}
+	return c.below(fd, ".", path)
 }
 
-func chownEntry(ctx context.Context, dir *os.File, name string, dev uint64, uid, gid int) error {
-	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	switch err {
-	case nil:
-	case unix.ENOENT:
+type chowner struct {
+	ctx      context.Context
+	uid, gid int
+}
+
+// below changes what is in the directory name of parent; what is no directory has nothing below.
+func (c chowner) below(parent int, name, path string) error {
+	fd, err := unix.Openat2(parent, name, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV,
+	})
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EXDEV) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) {
 		return nil
-	case unix.ENOTDIR, unix.ELOOP:
-		return classed(unix.Fchownat(int(dir.Fd()), name, uid, gid, unix.AT_SYMLINK_NOFOLLOW), "changing the owner of %s/%s", dir.Name(), name)
-	default:
-		return classed(err, "changing the owner of %s/%s", dir.Name(), name)
 	}
-	f := os.NewFile(uintptr(fd), filepath.Join(dir.Name(), name))
-	defer f.Close()
+	if err != nil {
+		return classed(err, "opening %s", path)
+	}
+	dir := os.NewFile(uintptr(fd), path)
+	defer dir.Close()
+	for {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		entries, err := dir.ReadDir(512)
+		for _, e := range entries {
+			if err := c.entry(fd, e, path+"/"+e.Name()); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF || len(entries) == 0 {
+			return nil
+		}
+		if err != nil {
+			return classed(err, "reading %s", path)
+		}
+	}
+}
+
+func (c chowner) entry(dir int, e os.DirEntry, path string) error {
 	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || st.Dev != dev {
-		return classed(err, "changing the owner of %s", f.Name())
+	err := unix.Fstatat(dir, e.Name(), &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT)
+	// Only what has another owner: a change clears set-id bits and copies a file up.
+	if err == nil && (int(st.Uid) != c.uid || int(st.Gid) != c.gid) {
+		err = unix.Fchownat(dir, e.Name(), c.uid, c.gid, unix.AT_SYMLINK_NOFOLLOW)
 	}
-	return chownTree(ctx, f, dev, uid, gid)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return classed(err, "changing the owner of %s", path)
+	}
+	if e.IsDir() {
+		return c.below(dir, e.Name(), path)
+	}
+	return nil
 }

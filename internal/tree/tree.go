@@ -59,7 +59,10 @@ func (r *remover) remove(parent int, name string, depth int) error {
 		return nil
 	}
 	var st unix.Stat_t
-	if err := unix.Fstatat(parent, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	switch err := unix.Fstatat(parent, name, &st, unix.AT_SYMLINK_NOFOLLOW); {
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case err != nil:
 		return err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
@@ -83,6 +86,9 @@ func (r *remover) removeDir(parent int, name string, depth int) error {
 	})
 	if errors.Is(err, unix.EXDEV) {
 		return errdefs.Conflict("%s is a mount point: unmount it first", name)
+	}
+	if errors.Is(err, unix.ENOENT) {
+		return nil // somebody else removes it too
 	}
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", name, err)
