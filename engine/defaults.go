@@ -62,11 +62,21 @@ func (e *Engine) defaultLogDriver() string {
 }
 
 // defaultCapabilities are those that a container has unless options say otherwise.
+// containers.conf may write their names without CAP_, and leaves it to the engine to say what is no capability.
 func (e *Engine) defaultCapabilities() []string {
-	if c := e.config.Containers.DefaultCapabilities; c != nil {
-		return c
+	listed := e.config.Containers.DefaultCapabilities
+	if listed == nil {
+		return ocispec.DefaultCapabilities()
 	}
-	return ocispec.DefaultCapabilities()
+	names := make([]string, 0, len(listed))
+	for _, c := range listed {
+		name, err := container.ParseCapability(c)
+		if err != nil {
+			name = c // refused, by name, when a container is made
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 func (e *Engine) applyLogDefaults(cfg *container.Config, asked container.Log) error {

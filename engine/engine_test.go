@@ -194,3 +194,10 @@ func TestMountsOfOptionsWinOverTheImagesVolumes(t *testing.T) {
 		t.Errorf("unknown mode: %v", err)
 	}
 }
+
+func TestCapabilitiesOfContainersConfNeedNoPrefix(t *testing.T) {
+	e := &Engine{config: &config.Config{Containers: config.Containers{DefaultCapabilities: []string{"CHOWN", "cap_kill"}}}}
+	if got, want := e.defaultCapabilities(), []string{"CAP_CHOWN", "CAP_KILL"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

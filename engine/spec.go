@@ -22,7 +22,7 @@ import (
 func (e *Engine) specInput(cfg *container.Config) ocispec.Input {
 	conf := e.config.Containers
 	in := ocispec.Input{
-		Config: cfg, Host: e.facts, DefaultSeccomp: e.facts.Seccomp, DefaultCapabilities: conf.DefaultCapabilities,
+		Config: cfg, Host: e.facts, DefaultSeccomp: e.facts.Seccomp, DefaultCapabilities: e.defaultCapabilities(),
 		AppArmorProfile: conf.AppArmorProfile, InitBinary: cfg.InitPath,
 	}
 	if conf.DefaultSysctls != nil {
