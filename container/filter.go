@@ -50,9 +50,11 @@ var makers = map[string]func(f *Filter, values []string, now time.Time) (test, e
 	"network":        networkFilter,
 	"health":         healthFilter,
 	"restart-policy": restartFilter,
-	"until":          untilFilter,
-	"command":        commandFilter,
-	"pod":            podFilter,
+	// podman's
+	"should-start-on-boot": bootFilter,
+	"until":                untilFilter,
+	"command":              commandFilter,
+	"pod":                  podFilter,
 }
 
 // ParseFilters parses the filters of ps: values by key. The values of one key are alternatives, but for label and label!, which
@@ -316,5 +318,20 @@ func restartFilter(_ *Filter, values []string, _ time.Time) (test, error) {
 func podFilter(_ *Filter, values []string, _ time.Time) (test, error) {
 	return anyOf(values, func(v string, c *Container, x FilterContext) bool {
 		return v != "" && c.Config.Pod != "" && (strings.HasPrefix(c.Config.Pod, v) || v == x.PodName)
+	}), nil
+}
+
+// bootFilter: what the restart policy would have running after a reboot: always, and unless-stopped if no user stopped it.
+func bootFilter(_ *Filter, values []string, _ time.Time) (test, error) {
+	for _, v := range values {
+		if _, err := strconv.ParseBool(v); err != nil {
+			return nil, errdefs.Invalid("filter should-start-on-boot=%s: the value must be true or false", v)
+		}
+	}
+	return anyOf(values, func(v string, c *Container, _ FilterContext) bool {
+		want, _ := strconv.ParseBool(v)
+		policy := c.Config.Restart.Name
+		starts := policy == RestartAlways || policy == RestartUnlessStopped && !c.State.StoppedByUser
+		return starts == want
 	}), nil
 }
