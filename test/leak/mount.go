@@ -73,6 +73,21 @@ func findMounts(s Scope, _ map[string]bool) ([]Leak, error) {
 	return leaks, nil
 }
 
+// MountPoints returns what is mounted below a directory, the last mounted first.
+func MountPoints(dir string) ([]string, error) {
+	all, err := mounts()
+	if err != nil {
+		return nil, err
+	}
+	var points []string
+	for i := len(all) - 1; i >= 0; i-- {
+		if strings.HasPrefix(all[i].point, dir+"/") {
+			points = append(points, all[i].point)
+		}
+	}
+	return points, nil
+}
+
 // onceABoot reports whether the mount is one that an engine keeps until the next boot: the OCI runtime on a read-only mount
 // (DESIGN section 2).
 func (s Scope) onceABoot(m mountLine) bool {

@@ -105,7 +105,7 @@ func foreignMounts(s Scope, dir string) string {
 	for _, line := range strings.Split(string(text), "\n") {
 		// A namespace that is a copy of ours, made by anything, shows our mounts; only a root of ours makes a container.
 		m, ok := parseMount(line)
-		if ok && m.point == "/" && (s.mentions(line)) {
+		if ok && m.point == "/" && (s.mentions(m.super) || s.mentions(m.root)) {
 			return "root mount"
 		}
 	}

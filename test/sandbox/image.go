@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -181,3 +182,34 @@ var busyboxLayer = sync.OnceValue(func() []Entry {
 	}
 	return entries
 })
+
+// Fifo is a named pipe.
+func Fifo(name string) Entry {
+	return Entry{Header: tar.Header{Name: name, Mode: 0o644, Typeflag: tar.TypeFifo}}
+}
+
+// Whiteout removes what lower layers have there (OCI image spec, layer.md).
+func Whiteout(name string) Entry {
+	return File(path.Join(path.Dir(name), ".wh."+path.Base(name)), 0o644, "")
+}
+
+// Unpack writes the files of the image's layers into a directory and returns it.
+func (s *Sandbox) Unpack(i Image) string {
+	s.t.Helper()
+	dir := filepath.Join(s.Dir, "unpacked")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, entries := range i.Layers {
+		data, err := layer(entries)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		cmd := exec.Command("tar", "-C", dir, "-xf", "-")
+		cmd.Stdin = bytes.NewReader(data)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			s.t.Fatalf("tar: %v: %s", err, out)
+		}
+	}
+	return dir
+}

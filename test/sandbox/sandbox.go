@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,17 +40,24 @@ type Sandbox struct {
 func New(t testing.TB) *Sandbox {
 	t.Helper()
 	programs, err := Programs()
-	return begin(t, programs, err)
+	return begin(t, "", programs, err)
+}
+
+// NewIn makes a sandbox whose directories lie in one of this name.
+func NewIn(t testing.TB, name string) *Sandbox {
+	t.Helper()
+	programs, err := Programs()
+	return begin(t, name, programs, err)
 }
 
 // NewWithFailpoints makes a sandbox whose programs have failpoints.
 func NewWithFailpoints(t testing.TB) *Sandbox {
 	t.Helper()
 	programs, err := FailpointPrograms()
-	return begin(t, programs, err)
+	return begin(t, "", programs, err)
 }
 
-func begin(t testing.TB, programs string, err error) *Sandbox {
+func begin(t testing.TB, name, programs string, err error) *Sandbox {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -58,12 +66,13 @@ func begin(t testing.TB, programs string, err error) *Sandbox {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in := filepath.Join(dir, name)
 	s := &Sandbox{
-		t: t, Dir: filepath.Join(dir, "files"), Root: filepath.Join(dir, "root"), RunRoot: filepath.Join(dir, "run"),
-		Temp: filepath.Join(dir, "tmp"), Home: filepath.Join(dir, "home"), programs: programs,
+		t: t, Dir: filepath.Join(in, "files"), Root: filepath.Join(in, "root"), RunRoot: filepath.Join(in, "run"),
+		Temp: filepath.Join(in, "tmp"), Home: filepath.Join(in, "home"), programs: programs,
 	}
 	for _, d := range []string{s.Dir, s.Temp, s.Home} {
-		if err := os.Mkdir(d, 0o755); err != nil {
+		if err := os.MkdirAll(d, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,6 +122,30 @@ func (s *Sandbox) NoLeaks() {
 	}
 }
 
+// LeftNow is what is on the host at this moment that was not there before the test, but for images.
+func (s *Sandbox) LeftNow() []leak.Leak {
+	s.t.Helper()
+	leaks, err := leak.Settle(s.scope(), s.before, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return leaks
+}
+
+// Kill sends SIGKILL to a process.
+func (s *Sandbox) Kill(pid int) {
+	s.t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		s.t.Fatalf("kill process %d: %v", pid, err)
+	}
+}
+
+// Exists reports whether there is a file.
+func (s *Sandbox) Exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 // killLeft ends the processes that were reported, so that one test's fault does not disturb others.
 func (s *Sandbox) killLeft(leaks []leak.Leak) {
 	for _, l := range leaks {
@@ -130,15 +163,13 @@ func (s *Sandbox) killLeft(leaks []leak.Leak) {
 
 // unmountKept unmounts what an engine keeps mounted until the next boot.
 func (s *Sandbox) unmountKept() {
-	text, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	lines := strings.Split(string(text), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		f := strings.Fields(lines[i])
-		if len(f) > 1 && (strings.HasPrefix(f[1], s.RunRoot+"/") || strings.HasPrefix(f[1], s.Root+"/")) {
-			_ = syscall.Unmount(f[1], syscall.MNT_DETACH)
+	for _, dir := range []string{s.RunRoot, s.Root} {
+		points, err := leak.MountPoints(dir)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, p := range points {
+			_ = syscall.Unmount(p, syscall.MNT_DETACH)
 		}
 	}
 }
@@ -283,4 +314,44 @@ func Equal[T comparable](t testing.TB, what string, got, expected T) {
 	if got != expected {
 		t.Errorf("%s: expected %v, got %v", what, expected, got)
 	}
+}
+
+// Connections is how many clients are connected to the monitor of a container: connected sockets in its run directory, as
+// /proc/net/unix lists them.
+func (s *Sandbox) Connections(name string) int {
+	s.t.Helper()
+	id := s.OK("inspect", "--type", "container", "--format", "{{.ID}}", name)
+	text, err := os.ReadFile("/proc/net/unix")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	n := 0
+	for _, line := range strings.Split(string(text), "\n") {
+		// Num RefCount Protocol Flags Type St Inode Path; state 03 is connected (proc(5)).
+		f := strings.Fields(line)
+		if len(f) > 7 && f[5] == "03" && strings.Contains(f[7], id[:12]) {
+			n++
+		}
+	}
+	return n
+}
+
+// Monitor is the process of a running container's monitor.
+func (s *Sandbox) Monitor(name string) int {
+	s.t.Helper()
+	var pid int
+	if _, err := fmt.Sscan(s.OK("inspect", "--type", "container", "--format", "{{.State.ConmonPid}}", name), &pid); err != nil {
+		s.t.Fatal(err)
+	}
+	return pid
+}
+
+// Atoi is a number in a command's output.
+func Atoi(t testing.TB, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		t.Fatalf("expected a number, got %q", text)
+	}
+	return n
 }
