@@ -87,8 +87,12 @@ func (c chowner) below(parent int, name, path string) error {
 }
 
 func (c chowner) entry(dir int, e os.DirEntry, path string) error {
-	var st unix.Stat_t
-	err := unix.Fstatat(dir, e.Name(), &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT)
+	var st unix.Statx_t
+	const flags = unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
+	err := unix.Statx(dir, e.Name(), flags, unix.STATX_UID|unix.STATX_GID, &st)
+	if err == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
+		return nil
+	}
 	// Only what has another owner: a change clears set-id bits and copies a file up.
 	if err == nil && (int(st.Uid) != c.uid || int(st.Gid) != c.gid) {
 		err = unix.Fchownat(dir, e.Name(), c.uid, c.gid, unix.AT_SYMLINK_NOFOLLOW)

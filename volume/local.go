@@ -110,12 +110,12 @@ func (l Local) Size(ctx context.Context, name string) (int64, error) {
 	return tree.Size(ctx, l.Path(name))
 }
 
-// failed gives a system call's error its words and class.
+// failed gives a system call's error its words and class; an error that has a class keeps it.
 func failed(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
-	class := errdefs.ErrInternal
+	class := errdefs.Class(err)
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.EROFS):
 		class = errdefs.ErrPermissionDenied

@@ -104,6 +104,9 @@ func (l Local) Mount(ctx context.Context, name string, options map[string]string
 	if err != nil {
 		return "", err
 	}
+	if err := ValidateName(user); err != nil {
+		return "", errdefs.Invalid("user %q of volume %s: it is no container's ID", user, name)
+	}
 	path, err := l.Create(name)
 	if err != nil || s.plain() {
 		return path, err
@@ -143,7 +146,7 @@ func (l Local) Mount(ctx context.Context, name string, options map[string]string
 // Unmount ends a user's use of a volume, and the mount if there was one and no user is left. It may be repeated, for volumes
 // without options and for users that never were.
 func (l Local) Unmount(name, user string) error {
-	if err := ValidateName(name); err != nil {
+	if err := errors.Join(ValidateName(name), ValidateName(user)); err != nil {
 		return err
 	}
 	if _, err := os.Stat(l.users(name)); errors.Is(err, os.ErrNotExist) {
