@@ -53,8 +53,8 @@ test: ## Install what the tests need (as root) and run them all, unit and with r
 	$(GOTEST) -timeout 25m ./...
 
 .PHONY: test-unit
-test-unit: ## Run the tests that need no built binaries.
-	$(GOTEST) $$($(GO) list -tags "$(TAGS)" ./... | grep -v '/test$$')
+test-unit: ## Run the tests that need no containers of the built programs.
+	$(GOTEST) $$($(GO) list -tags "$(TAGS)" ./... | grep -v '/test/')
 
 .PHONY: test-integration
 test-integration: ## Run the tests with real containers; RUN=regexp selects some.
@@ -65,7 +65,7 @@ test-integration: ## Run the tests with real containers; RUN=regexp selects some
 .PHONY: test-race
 test-race: ## Run the unit tests under the race detector (needs a C compiler).
 	@hack/deps run test race
-	CGO_ENABLED=1 $(GOTEST) -race -timeout 25m $$($(GO) list -tags "$(TAGS)" ./... | grep -v '/test$$')
+	CGO_ENABLED=1 $(GOTEST) -race -timeout 25m $$($(GO) list -tags "$(TAGS)" ./... | grep -v '/test/')
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (20s); RUN=regexp selects some.
@@ -75,7 +75,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s); RUN=regexp selects some.
 bench: ## Measure Berth beside the OCI runtime, podman and Docker, as ratios.
 	@hack/deps run test bench
 	@$(MAKE) --no-print-directory build
-	hack/bench
+	$(GO) run -tags "$(TAGS)" ./bench -berth bin -out docs/benchmarks.md
 
 .PHONY: lint
 lint: ## Check format, vet, the import table and the coverage table.
