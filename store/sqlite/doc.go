@@ -25,7 +25,8 @@
 // Records are JSON, the columns beside them what they are looked up by. Its version is PRAGMA user_version; migrations in
 // schema.go lead forward from each one, and a newer one is refused.
 //
-//	meta        key → value: "paths" (store.Paths, JSON), "boot" (boot ID), "events" (last event's number before a full prune)
+//	meta        key → value: "paths" (store.Paths, JSON), "boot" (boot ID), "events" (last event's number before a full prune),
+//	            "checkpoint" (time of the last)
 //	object      id → name, kind: the names and IDs of containers and pods, both unique
 //	container   seq → id, namespace, pod, image (its ID), config (JSON); seq counts up in order of creation
 //	state       seq → status, state (JSON); apart, so that a change of state writes little

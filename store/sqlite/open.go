@@ -66,6 +66,9 @@ func (s *Store) open(ctx context.Context, p store.Paths) error {
 	if err != nil {
 		return err
 	}
+	if text == "" { // lost, and not found again by Repair
+		return s.Update(ctx, store.Synced, func(tx store.UpdateTx) error { return tx.(updateTx).setPaths(p) })
+	}
 	if err := json.Unmarshal([]byte(text), &recorded); err != nil {
 		return rules.Damaged(s.path, "its record of paths: "+err.Error())
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	jsoniter "github.com/json-iterator/go"
@@ -62,6 +63,9 @@ func (c *conn) decodeState(r row, column int) (s container.State, err error) {
 // processors.
 const chunkRows = 64
 
+// buffers are those that chunks had their JSON in.
+var buffers = sync.Pool{New: func() any { return make([]byte, 0, 4096*chunkRows) }}
+
 // chunk is a part of a listing: the JSON of configuration and state of some containers, one after the other.
 type chunk struct {
 	json []byte
@@ -71,11 +75,11 @@ type chunk struct {
 }
 
 func (k *chunk) add(r row, column int) {
-	n := r.ColumnLen(column)
 	at := len(k.json)
-	k.json = append(k.json, make([]byte, n)...)
+	end := at + r.ColumnLen(column)
+	k.json = slices.Grow(k.json, end-at)[:end]
 	r.ColumnBytes(column, k.json[at:])
-	k.ends = append(k.ends, at+n)
+	k.ends = append(k.ends, end)
 }
 
 func (k *chunk) full() bool { return len(k.ends) == 2*chunkRows }
@@ -95,6 +99,7 @@ func (k *chunk) decode(unmarshal func([]byte, any) error) {
 			at = end
 		}
 	}
+	buffers.Put(k.json[:0])
 	k.json, k.ends = nil, nil
 }
 
@@ -111,7 +116,7 @@ func (l *listing) add(r row) {
 		if n > 0 {
 			l.hand(l.chunks[n-1])
 		}
-		l.chunks = append(l.chunks, &chunk{json: make([]byte, 0, 4096)})
+		l.chunks = append(l.chunks, &chunk{json: buffers.Get().([]byte), ends: make([]int, 0, 2*chunkRows)})
 	}
 	k := l.chunks[len(l.chunks)-1]
 	k.add(r, 0)

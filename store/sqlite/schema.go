@@ -32,9 +32,10 @@ var migrations = []string{
 
 // The keys of meta.
 const (
-	keyPaths  = "paths"
-	keyBoot   = "boot"
-	keyEvents = "events"
+	keyPaths      = "paths"
+	keyBoot       = "boot"
+	keyEvents     = "events"
+	keyCheckpoint = "checkpoint"
 )
 
 // migrate brings an open database to the newest version, in one transaction. The caller holds the writers' lock.

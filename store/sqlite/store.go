@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -129,7 +130,7 @@ func (s *Store) update(ctx context.Context, c *conn, d store.Durability, fn func
 }
 
 // Checkpoint moves the log into the database if it has grown long, so that the next to open the database has less to read.
-// It costs up to three syncs and holds nobody up. Close does it after a Store has written; a process that works in the
+// It costs up to four syncs and holds nobody up. Close does it after a Store has written; a process that works in the
 // background may do it earlier.
 func (s *Store) Checkpoint(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -140,20 +141,29 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 		return err
 	}
 	defer s.give(c)
-	return c.checkpoint(checkpointFrames)
+	whole, err := c.checkpoint(checkpointFrames)
+	if err != nil || !whole {
+		return err
+	}
+	// Who opens the database next reads the log up to the end of what was last written from its beginning on. So the log is
+	// begun anew, by a small change; otherwise the next commit would do it, and would have to sync for it.
+	return s.update(ctx, c, store.Volatile, func(tx store.UpdateTx) error {
+		return c.setMeta(keyCheckpoint, time.Now().UTC().Format(time.RFC3339Nano))
+	})
 }
 
-// checkpoint makes one if the log is at least so long, as far as readers let it.
-func (c *conn) checkpoint(frames int64) error {
+// checkpoint makes one if the log is at least so long, as far as readers let it, and reports whether all of it was moved.
+func (c *conn) checkpoint(frames int64) (whole bool, err error) {
 	var log, moved int64
 	result := func(r row) error {
 		log, moved = r.ColumnInt64(1), r.ColumnInt64(2)
 		return nil
 	}
-	if err := c.query("PRAGMA wal_checkpoint(NOOP)", result); err != nil || log-moved < frames {
-		return err
+	if err := c.query("PRAGMA wal_checkpoint(NOOP)", result); err != nil || log < frames {
+		return false, err
 	}
-	return c.query("PRAGMA wal_checkpoint(PASSIVE)", result)
+	err = c.query("PRAGMA wal_checkpoint(PASSIVE)", result)
+	return err == nil && moved == log, err
 }
 
 // Close implements store.Store. It waits for nobody else.
