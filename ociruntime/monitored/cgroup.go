@@ -21,7 +21,9 @@ func removeCgroups(root, path string) error {
 	if entries, err := os.ReadDir(root); err == nil && !isCgroup2(root) {
 		hierarchies = hierarchies[:0]
 		for _, e := range entries {
-			hierarchies = append(hierarchies, filepath.Join(root, e.Name()))
+			if h := filepath.Join(root, e.Name()); isHierarchy(h) {
+				hierarchies = append(hierarchies, h)
+			}
 		}
 	}
 	for _, h := range hierarchies {
@@ -30,6 +32,13 @@ func removeCgroups(root, path string) error {
 		}
 	}
 	return nil
+}
+
+// isHierarchy reports whether dir is of a mounted hierarchy. Beside these there are links, and mount points of what is not
+// mounted, in which some runtimes make directories of the container's name all the same.
+func isHierarchy(dir string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(dir, &fs) == nil && (fs.Type == unix.CGROUP_SUPER_MAGIC || fs.Type == unix.CGROUP2_SUPER_MAGIC)
 }
 
 func isCgroup2(dir string) bool {
