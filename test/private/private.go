@@ -35,5 +35,9 @@ func Mounts() error {
 	if err := unix.Unmount(unified, unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("unmount %s: %w", unified, err)
 	}
+	// crun takes the mount point for a hierarchy all the same: what it makes there must not stay on the host.
+	if err := unix.Mount("tmpfs", unified, "tmpfs", 0, ""); err != nil {
+		return fmt.Errorf("mount on %s: %w", unified, err)
+	}
 	return nil
 }
