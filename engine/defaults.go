@@ -215,7 +215,12 @@ func (e *Engine) checkConfig(cfg *container.Config) ([]string, error) {
 	if err := checkSources(cfg); err != nil {
 		return nil, err
 	}
-	in := e.specInput(cfg)
+	tried := *cfg
+	if cfg.Namespaces.User.Mode == container.Auto { // the range is given when the container is added
+		any := []container.IDMap{{HostID: autoUserSize, Size: autoUserSize}}
+		tried.Namespaces.UIDMap, tried.Namespaces.GIDMap = any, any
+	}
+	in := e.specInput(&tried)
 	in.Rootfs = "/"
 	in.NamespacePaths = map[string]string{}
 	for kind, n := range joined(cfg) {

@@ -341,7 +341,7 @@ func (s *Execs) Resize(ctx context.Context, id string, size Size) error {
 
 // execProcess is the process document of a session.
 func (e *Engine) execProcess(c *container.Container, x *container.ExecSession) ([]byte, error) {
-	root, err := rootfs.OpenRoot(e.paths.rootfs(c.Config.ID))
+	root, err := rootfs.OpenRoot(e.paths.rootfs(&c.Config))
 	if err != nil {
 		return nil, err
 	}

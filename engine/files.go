@@ -236,17 +236,24 @@ func (e *Engine) prepareVolume(ctx context.Context, s *starting, m container.Mou
 	return volumeSubpath(dir, m.Subpath)
 }
 
-// firstUse fills an empty volume with the image's files at the mount point, and gives it their owner. That it has been done is recorded
-// first, so that a volume in use is never written over.
+// firstUse fills an empty volume with the image's files at the mount point, and gives it their owner; where the image has none, the
+// container's user. That it has been done is recorded first, so that a volume in use is never written over.
 func (e *Engine) firstUse(ctx context.Context, s *starting, v volume.Volume, m container.Mount, dir string) error {
 	copyUp := v.NeedsCopyUp && !m.NoCopy
 	v.NeedsCopyUp, v.NeedsChown = false, false
 	err := e.store.Update(ctx, store.Synced, func(tx store.UpdateTx) error { return tx.VolumeWriter().Set(&v) })
-	if err != nil || !copyUp {
+	if err != nil {
 		return err
 	}
-	_, err = rootfs.CopyUp(ctx, s.root, m.Destination, dir)
-	return err
+	if _, err := s.root.Stat(m.Destination); copyUp && err == nil {
+		_, err = rootfs.CopyUp(ctx, s.root, m.Destination, dir)
+		return err
+	}
+	uid, gid := hostIDs(&s.c.Config, s.user.UID, s.user.GID)
+	if err := os.Lchown(dir, uid, gid); err != nil {
+		return errdefs.Internal("giving volume %s to its user: %w", v.Name, err)
+	}
+	return nil
 }
 
 // volumeSubpath is a directory of a volume, resolved inside it.

@@ -184,7 +184,7 @@ func (e *Engine) fillDetails(ctx context.Context, d *Details) error {
 	layer := rootfs.Layer{Dir: e.paths.container(id)}
 	d.LowerDirs, d.UpperDir, d.WorkDir = c.Config.Image.Layers, layer.Dir+"/upper", layer.Dir+"/work"
 	if c.State.Status.Alive() {
-		d.Merged = e.paths.rootfs(id)
+		d.Merged = e.paths.rootfs(&c.Config)
 	}
 	d.Paths = e.containerPaths(c)
 	d.Mounts, err = e.resolvedMounts(ctx, c)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 )
 
@@ -18,6 +19,11 @@ import (
 //	RUNROOT/claims/ID.verb, ID.life   who answers for what is half-done (claim.go)
 //	RUNROOT/containers/ID             a run: rootfs, bundle, the monitor's files; there from start to clean-up
 //	RUNROOT/execs/ID                  an exec session's run
+//	RUNROOT/mapped/ID                 the root file system of a container with a user namespace
+//
+// All directories are of mode 0700 but for one case. The root user of a user namespace, who is nobody on the host, has to reach the
+// container's root file system by its path: so the first such container makes RUNROOT and RUNROOT/mapped searchable (0711), and
+// RUNROOT/mapped/ID belongs to that user (0700).
 type paths struct{ root, run string }
 
 func newPaths(root, run string) (paths, error) {
@@ -62,7 +68,20 @@ func (p paths) container(id string) string { return filepath.Join(p.root, "conta
 func (p paths) containerRun(id string) string { return filepath.Join(p.run, "containers", id) }
 
 // rootfs is where a container's root file system is mounted.
-func (p paths) rootfs(id string) string { return filepath.Join(p.containerRun(id), "rootfs") }
+func (p paths) rootfs(cfg *container.Config) string {
+	if len(cfg.Namespaces.UIDMap) > 0 {
+		return filepath.Join(p.mapped(cfg.ID), "rootfs")
+	}
+	return filepath.Join(p.containerRun(cfg.ID), "rootfs")
+}
+
+// mounts are all places where something of the container may be mounted.
+func (p paths) mounts(id string) []string {
+	return []string{filepath.Join(p.containerRun(id), "rootfs"), filepath.Join(p.mapped(id), "rootfs"), p.shm(id)}
+}
+
+// mapped is the directory above the root file system of a container with a user namespace.
+func (p paths) mapped(id string) string { return filepath.Join(p.run, "mapped", id) }
 
 // bundle is a container's OCI bundle.
 func (p paths) bundle(id string) string { return filepath.Join(p.containerRun(id), "bundle") }

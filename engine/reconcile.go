@@ -9,6 +9,7 @@ import (
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
+	"github.com/berth-engine/berth/internal/tree"
 	"github.com/berth-engine/berth/ociruntime"
 	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/rootfs"
@@ -186,7 +187,7 @@ func (e *Engine) deleteRuntimeState(ctx context.Context, c *container.Container)
 
 // unmountAll takes down all mounts in the container's run directory.
 func (e *Engine) unmountAll(id string) error {
-	for _, target := range []string{e.paths.rootfs(id), e.paths.shm(id)} {
+	for _, target := range e.paths.mounts(id) {
 		if err := rootfs.Unmount(target); err != nil {
 			return err
 		}
@@ -195,8 +196,10 @@ func (e *Engine) unmountAll(id string) error {
 }
 
 func (e *Engine) removeRun(id string) error {
-	if err := os.RemoveAll(e.paths.containerRun(id)); err != nil {
-		return errdefs.Internal("removing the run directory of container %s: %w", short(id), err)
+	for _, dir := range []string{e.paths.mapped(id), e.paths.containerRun(id)} {
+		if err := tree.Remove(context.Background(), dir); err != nil {
+			return errdefs.Internal("removing the run directory of container %s: %w", short(id), err)
+		}
 	}
 	return nil
 }

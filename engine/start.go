@@ -238,10 +238,33 @@ func (s *starting) makeDirectories(context.Context) error {
 	if err := (rootfs.Layer{Dir: s.e.paths.container(id)}).Create(); err != nil {
 		return err
 	}
-	for _, d := range []string{s.e.paths.containerRun(id), s.e.paths.rootfs(id), s.e.paths.bundle(id)} {
-		if err := os.Mkdir(d, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-			return errdefs.Internal("making a directory for container %s: %w", s.c.Config.Name, err)
+	for _, dir := range []string{s.e.paths.containerRun(id), s.e.paths.bundle(id)} {
+		if err := makeDirectory(dir, 0o700); err != nil {
+			return err
 		}
+	}
+	return s.e.makeMapped(&s.c.Config)
+}
+
+func makeDirectory(dir string, mode os.FileMode) error {
+	if err := os.Mkdir(dir, mode); err != nil && !errors.Is(err, os.ErrExist) {
+		return errdefs.Internal("making a directory for a container: %w", err)
+	}
+	return nil
+}
+
+// makeMapped makes the directory in which a container with a user namespace has its root file system, and the way to it; see paths.
+func (e *Engine) makeMapped(cfg *container.Config) error {
+	if len(cfg.Namespaces.UIDMap) == 0 {
+		return nil
+	}
+	above := filepath.Dir(e.paths.mapped(cfg.ID))
+	if err := errors.Join(makeDirectory(above, 0o711), os.Chmod(e.paths.run, 0o711), makeDirectory(e.paths.mapped(cfg.ID), 0o700)); err != nil {
+		return err
+	}
+	uid, gid := hostIDs(cfg, 0, 0)
+	if err := os.Chown(e.paths.mapped(cfg.ID), uid, gid); err != nil {
+		return errdefs.Internal("giving the directory of container %s to its root user: %w", cfg.Name, err)
 	}
 	return nil
 }
@@ -261,12 +284,12 @@ func (s *starting) mountRootfs(ctx context.Context) (err error) {
 	if err := s.e.mountRootfs(ctx, s.c); err != nil {
 		return err
 	}
-	s.root, err = rootfs.OpenRoot(s.e.paths.rootfs(s.c.Config.ID))
+	s.root, err = rootfs.OpenRoot(s.e.paths.rootfs(&s.c.Config))
 	return err
 }
 
 func (e *Engine) mountRootfs(ctx context.Context, c *container.Container) error {
-	target := e.paths.rootfs(c.Config.ID)
+	target := e.paths.rootfs(&c.Config)
 	lower := c.Config.Image.Layers
 	if c.Config.RootfsPath != "" {
 		if !c.Config.RootfsOverlay {

@@ -128,7 +128,7 @@ func parseColumns(descriptors []string) ([]string, error) {
 
 // userNames are the names of users in the container, by ID.
 func (e *Engine) userNames(c *container.Container) map[int]string {
-	root, err := rootfs.OpenRoot(e.paths.rootfs(c.Config.ID))
+	root, err := rootfs.OpenRoot(e.paths.rootfs(&c.Config))
 	if err != nil {
 		return nil
 	}
