@@ -65,10 +65,15 @@ func (b *builder) kernelAccess() string {
 	return "ro"
 }
 
-// foreign reports that a namespace of this kind belongs to another user namespace than the container's, so that its file
-// system cannot be mounted by the container, only bound.
+// foreign reports that the container's namespace of this kind belongs to another user namespace than the container's own: it is
+// the host's, or one that was there before the new user namespace. The kernel then refuses to mount its file system, and the
+// host's is bound instead.
 func (b *builder) foreign(kind specs.LinuxNamespaceType) bool {
-	return b.find(specs.UserNamespace) != nil && !b.owns(kind) && b.find(kind) == nil
+	if b.find(specs.UserNamespace) == nil {
+		return false
+	}
+	n := b.find(kind)
+	return n == nil || b.owns(specs.UserNamespace) && n.Path != ""
 }
 
 func (b *builder) procMount() specs.Mount {

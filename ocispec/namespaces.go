@@ -105,6 +105,9 @@ func (b *builder) idMaps() error {
 		return nil
 	}
 	n := b.Config.Namespaces
+	if n.User.Mode == container.Auto && len(n.UIDMap) == 0 && len(n.GIDMap) == 0 {
+		return nil // the engine has not chosen them yet, and only checks the configuration
+	}
 	if len(n.UIDMap) == 0 || len(n.GIDMap) == 0 {
 		return errdefs.Invalid("a user namespace of its own needs maps of user and group IDs: --uidmap and --gidmap, or --userns auto")
 	}

@@ -46,13 +46,15 @@ func (b *builder) process() error {
 
 // oomScoreAdj clamps the score: only a process with CAP_SYS_RESOURCE can lower it below its own (proc_pid_oom_score_adj(5)).
 func (b *builder) oomScoreAdj() *int {
-	want := b.Config.Process.OOMScoreAdj
-	if want == nil || b.Host.CanRaiseLimits || *want >= b.Host.OOMScoreAdj {
-		return want
+	if b.Config.Process.OOMScoreAdj == nil {
+		return nil
 	}
-	own := b.Host.OOMScoreAdj
-	b.warnings.add("the OOM score %d cannot be set without CAP_SYS_RESOURCE: it is %d", *want, own)
-	return &own
+	score := *b.Config.Process.OOMScoreAdj
+	if own := b.Host.OOMScoreAdj; score < own && !b.Host.CanRaiseLimits {
+		b.warnings.add("the OOM score %d cannot be set without CAP_SYS_RESOURCE: it is %d", score, own)
+		score = own
+	}
+	return &score
 }
 
 // ExecProcess makes the process document that an OCI runtime's exec takes (OCI runtime specification, config.md, process).
@@ -207,7 +209,7 @@ func (p common) rlimits(w *warnings) []specs.POSIXRlimit {
 // appArmorProfile is the name of the profile; empty where there is none to set.
 func (p common) appArmorProfile() (string, error) {
 	want := p.config.Security.AppArmor
-	if want == "unconfined" || want == "" && (p.privileged || !p.host.AppArmor) {
+	if want == container.Unconfined || want == "" && (p.privileged || !p.host.AppArmor) {
 		return "", nil
 	}
 	if want == "" {

@@ -8,19 +8,17 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/host"
 )
 
-// unconfined is the word for no profile.
-const unconfined = "unconfined"
-
 // seccomp fills in the filter of system calls. A privileged container has only the one that it names.
 func (b *builder) seccomp() error {
 	s := b.Config.Security
-	named := s.Seccomp != "" && s.Seccomp != unconfined
+	named := s.Seccomp != "" && s.Seccomp != container.Unconfined
 	switch {
-	case s.Seccomp == unconfined:
+	case s.Seccomp == container.Unconfined:
 		return nil
 	case !b.Host.Seccomp && named:
 		return errdefs.NotImplemented("seccomp profile %s was asked for, and this host's kernel does not have seccomp", s.Seccomp)
