@@ -1,15 +1,11 @@
 package logs
 
 import (
-	"encoding/binary"
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/berth-engine/berth/errdefs"
 )
@@ -133,74 +129,4 @@ func (r *reader) oldest(list []named, since time.Time) (_ *os.File, again bool, 
 		f.close()
 	}
 	return nil, false, nil
-}
-
-// watcher tells of changes in one directory.
-type watcher struct {
-	f *os.File
-	// wake has a value when something has changed since it was last received from; it is closed when the directory is gone.
-	wake chan struct{}
-}
-
-func watch(dir string) (*watcher, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if errors.Is(err, unix.EMFILE) {
-		return nil, errdefs.Unavailable("following a log: no inotify instance is left: raise fs.inotify.max_user_instances: %w", err)
-	}
-	if err != nil {
-		return nil, errdefs.Internal("following a log: %w", err)
-	}
-	const what = unix.IN_MODIFY | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
-	if _, err := unix.InotifyAddWatch(fd, dir, what); err != nil {
-		unix.Close(fd)
-		class := errdefs.ErrInternal
-		switch {
-		case errors.Is(err, unix.ENOENT):
-			class = errdefs.ErrNotFound
-		case errors.Is(err, unix.ENOSPC):
-			class = errdefs.ErrUnavailable
-		}
-		return nil, errdefs.New(class, "following a log: watching %s: %w", dir, err)
-	}
-	w := &watcher{f: os.NewFile(uintptr(fd), "inotify"), wake: make(chan struct{}, 1)}
-	go w.run()
-	return w, nil
-}
-
-func (w *watcher) close() { w.f.Close() }
-
-// run ends when the watcher is closed or its directory is gone.
-func (w *watcher) run() {
-	defer close(w.wake)
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := w.f.Read(buf)
-		if err != nil {
-			return
-		}
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
-		if gone(buf[:n]) {
-			return
-		}
-	}
-}
-
-// gone looks for the event that ends a watch (inotify(7): struct inotify_event is wd, mask, cookie, len and a name of len
-// bytes).
-func gone(events []byte) bool {
-	for len(events) >= unix.SizeofInotifyEvent {
-		mask := binary.NativeEndian.Uint32(events[4:])
-		if mask&(unix.IN_IGNORED|unix.IN_DELETE_SELF|unix.IN_MOVE_SELF|unix.IN_UNMOUNT) != 0 {
-			return true
-		}
-		size := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:]))
-		if size > len(events) {
-			return false
-		}
-		events = events[size:]
-	}
-	return false
 }

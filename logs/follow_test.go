@@ -241,6 +241,27 @@ func TestFollowDoesNotRepeatOldFilesWhenTheCurrentOneIsDeleted(t *testing.T) {
 	}
 }
 
+func TestFollowersOfManyLogsTakeOneInotifyInstance(t *testing.T) {
+	const n = 300 // more than a user has instances
+	var lines []<-chan string
+	var paths []string
+	for range n {
+		path := filepath.Join(t.TempDir(), "log")
+		must(t, os.WriteFile(path, []byte(numbered(0)), 0o600))
+		l, _ := followed(t, Options{Driver: "k8s-file", Path: path, Tail: -1, Follow: true})
+		lines, paths = append(lines, l), append(paths, path)
+	}
+	for i, path := range paths {
+		expect(t, path, lines[i], "0")
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+		must(t, err)
+		_, err = f.WriteString(numbered(i + 1))
+		must(t, err)
+		must(t, f.Close())
+		expect(t, path, lines[i], fmt.Sprint(i+1))
+	}
+}
+
 func TestFollowLeavesNoGoroutineAndNoDescriptor(t *testing.T) {
 	w := newWriter(t, 1<<20, 1)
 	fds := func() int {

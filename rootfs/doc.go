@@ -10,6 +10,9 @@
 //
 // The contents of /etc/hosts, /etc/resolv.conf, /run/.containerenv and of lines for /etc/passwd are pure functions.
 //
+// It needs Linux 5.12 (mount_setattr(2)), id maps 5.19. Up to 6.6 overlays are made with mount(2), from 6.7 on with
+// fsconfig(2); tests run both.
+//
 // # Options of the overlay
 //
 // index=off: the index would bind upper to one set of lower directories by file handle and make a layer that was copied or

@@ -220,16 +220,49 @@ func TestNamesTheOptionsSyntaxMangles(t *testing.T) {
 	}
 }
 
+// BenchmarkLayerLife is create, mount, unmount and remove, with none and with many other layers mounted.
 func BenchmarkLayerLife(b *testing.B) {
-	ctx := context.Background()
-	lower := layers(b, 5)
-	dir := b.TempDir()
-	for i := 0; b.Loop(); i++ {
-		l := Layer{Dir: filepath.Join(dir, fmt.Sprint(i))}
-		target := filepath.Join(dir, "merged")
-		must(b, l.Create())
-		must(b, l.Mount(ctx, MountOptions{Lower: lower, Target: target, Volatile: true}))
-		must(b, Unmount(target))
-		must(b, l.Remove(ctx))
+	for _, others := range []int{0, 1000} {
+		for _, volatile := range []bool{true, false} {
+			b.Run(fmt.Sprintf("others=%d/volatile=%v", others, volatile), func(b *testing.B) {
+				ctx := context.Background()
+				lower := layers(b, 5)
+				dir := b.TempDir()
+				for i := range others {
+					l := Layer{Dir: filepath.Join(dir, fmt.Sprint("other", i))}
+					target := filepath.Join(dir, fmt.Sprint("m", i))
+					must(b, l.Create())
+					must(b, l.Mount(ctx, MountOptions{Lower: lower, Target: target, Volatile: true}))
+					b.Cleanup(func() { must(b, Unmount(target)) })
+				}
+				for i := 0; b.Loop(); i++ {
+					l := Layer{Dir: filepath.Join(dir, fmt.Sprint(i))}
+					target := filepath.Join(dir, "merged")
+					must(b, l.Create())
+					must(b, l.Mount(ctx, MountOptions{Lower: lower, Target: target, Volatile: volatile}))
+					must(b, Unmount(target))
+					must(b, l.Remove(ctx))
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkUnmount is with 2 MiB that the container wrote: unmounting writes back the whole file system, unless volatile.
+func BenchmarkUnmount(b *testing.B) {
+	for _, volatile := range []bool{true, false} {
+		b.Run(fmt.Sprintf("volatile=%v", volatile), func(b *testing.B) {
+			ctx := context.Background()
+			dir := b.TempDir()
+			l, target := Layer{Dir: dir + "/layer"}, dir+"/merged"
+			must(b, l.Create())
+			for b.Loop() {
+				b.StopTimer()
+				must(b, l.Mount(ctx, MountOptions{Target: target, Volatile: volatile}))
+				must(b, os.WriteFile(target+"/f", make([]byte, 2<<20), 0o644))
+				b.StartTimer()
+				must(b, Unmount(target))
+			}
+		})
 	}
 }
