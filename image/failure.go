@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 
 	"github.com/docker/distribution/registry/api/errcode"
 	v2 "github.com/docker/distribution/registry/api/v2"
@@ -99,6 +99,9 @@ func registryStatus(err error) int {
 	if errors.As(err, &unexpected) {
 		return unexpected.StatusCode
 	}
+	if status := answeredStatus(err); status != 0 {
+		return status
+	}
 	var coder errcode.ErrorCoder
 	if !errors.As(err, &coder) {
 		return 0
@@ -111,6 +114,21 @@ func registryStatus(err error) int {
 		return http.StatusNotFound
 	}
 	return coder.ErrorCode().Descriptor().HTTPStatusCode
+}
+
+// answeredStatus is the HTTP status in containers/image's error for an answer that is no JSON of the distribution specification.
+// Its type is not exported, its field StatusCode is.
+func answeredStatus(err error) int {
+	for ; err != nil; err = errors.Unwrap(err) {
+		v := reflect.Indirect(reflect.ValueOf(err))
+		if v.Kind() != reflect.Struct {
+			continue
+		}
+		if f := v.FieldByName("StatusCode"); f.IsValid() && f.CanInt() {
+			return int(f.Int())
+		}
+	}
+	return 0
 }
 
 func statusError(err error, status int, doing, host string) error {
@@ -128,7 +146,6 @@ func statusError(err error, status int, doing, host string) error {
 // networkError is nil if err does not come from the network.
 func networkError(err error, doing, host string) error {
 	var (
-		record    tls.RecordHeaderError
 		authority x509.UnknownAuthorityError
 		hostname  x509.HostnameError
 		invalid   x509.CertificateInvalidError
@@ -137,7 +154,7 @@ func networkError(err error, doing, host string) error {
 		request   *url.Error
 	)
 	switch {
-	case errors.As(err, &record):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return errdefs.Unavailable("%s: registry %s does not speak HTTPS: if that is meant, use --tls-verify=false or mark it insecure in registries.conf: %w", doing, host, err)
 	case errors.As(err, &authority), errors.As(err, &hostname), errors.As(err, &invalid):
 		return errdefs.Unavailable("%s: the certificate of registry %s cannot be verified: put its authority's into /etc/containers/certs.d/%s, or use --tls-verify=false: %w", doing, host, host, err)

@@ -22,8 +22,13 @@ func TestMain(m *testing.M) {
 		return
 	}
 	// The machine's own configuration must not matter.
-	for _, name := range []string{"CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF", "REGISTRY_AUTH_FILE"} {
+	for _, name := range []string{"CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF"} {
 		os.Setenv(name, "/dev/null")
+	}
+	os.Unsetenv("REGISTRY_AUTH_FILE")
+	if os.Getenv("BERTH_TEST_PULL") != "" {
+		pullInChild()
+		return
 	}
 	os.Exit(m.Run())
 }

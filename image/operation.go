@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/moby/sys/mountinfo"
 	"go.podman.io/image/v5/types"
 	"go.podman.io/storage"
 	"golang.org/x/sys/unix"
@@ -30,9 +31,9 @@ func (s *Store) begin(ctx context.Context) (*operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(s.opts.Root, "berth.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := s.lockFile()
 	if err != nil {
-		return nil, fileError(err, "locking the image store")
+		return nil, err
 	}
 	op := &operation{s: s, st: st, lock: lock}
 	if op.alone() {
@@ -44,6 +45,12 @@ func (s *Store) begin(ctx context.Context) (*operation, error) {
 		return nil, fileError(err, "locking the image store")
 	}
 	return op, nil
+}
+
+// lockFile opens the file that operations lock.
+func (s *Store) lockFile() (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(s.opts.Root, "berth.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	return f, fileError(err, "locking the image store")
 }
 
 func (s *Store) staging() string { return filepath.Join(s.opts.Root, "berth-tmp") }
@@ -76,8 +83,7 @@ func flock(f *os.File, how int) error {
 func (op *operation) end() {
 	_ = os.RemoveAll(op.tmp)
 	if op.alone() {
-		_ = os.RemoveAll(op.s.staging())
-		if err := collect(op.st); err != nil {
+		if err := op.s.collect(op.st); err != nil {
 			op.s.log.Warn("what an earlier operation left in the image store could not be removed", "root", op.s.opts.Root, "err", err)
 		}
 	}
@@ -101,8 +107,51 @@ func (s *Store) Collect(ctx context.Context) error {
 	return nil
 }
 
-// collect removes images without data, then layers that no image stands on. The caller is alone.
-func collect(st storage.Store) error {
+// collect removes what Collect says. The caller is alone.
+func (s *Store) collect(st storage.Store) (err error) {
+	_ = os.RemoveAll(s.staging())
+	driver := filepath.Join(s.opts.Root, st.GraphDriverName())
+	if err := removeProbes(driver); err != nil {
+		return err
+	}
+	if dead, _ := os.ReadDir(filepath.Join(driver, "tempdirs")); len(dead) > 0 {
+		if st, err = s.reopen(); err != nil {
+			return err
+		}
+	}
+	return collectLayers(st)
+}
+
+// removeProbes removes directories in which the driver tried out the kernel when its process was killed, and unmounts what is
+// mounted there.
+func removeProbes(driver string) error {
+	var dirs []string
+	for _, prefix := range []string{"compat", "opaque-bug-check", "metacopy-check", "volatile-check"} {
+		found, err := filepath.Glob(filepath.Join(driver, prefix+"*"))
+		if err != nil {
+			return err
+		}
+		dirs = append(dirs, found...)
+	}
+	for _, dir := range dirs {
+		mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
+		if err != nil {
+			return err
+		}
+		for _, m := range mounts {
+			if err := unix.Unmount(m.Mountpoint, unix.MNT_DETACH); err != nil {
+				return &os.PathError{Op: "unmount", Path: m.Mountpoint, Err: err}
+			}
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collectLayers removes images without data, then layers that no image stands on.
+func collectLayers(st storage.Store) error {
 	images, err := st.Images()
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"go.podman.io/storage"
 	graphdriver "go.podman.io/storage/drivers"
+	"golang.org/x/sys/unix"
 
 	"github.com/berth-engine/berth/errdefs"
 )
@@ -58,6 +59,7 @@ func (s *Store) storage() (storage.Store, error) {
 	if s.open != nil {
 		return s.open, nil
 	}
+	routeLogs(s.log)
 	opts, err := s.storageOptions()
 	if err != nil {
 		return nil, err
@@ -67,17 +69,53 @@ func (s *Store) storage() (storage.Store, error) {
 			return nil, fileError(err, "making the image store")
 		}
 	}
+	done, err := s.probing()
+	if err != nil {
+		return nil, err
+	}
 	st, err := storage.GetStore(opts)
 	if err != nil && opts.GraphDriverName == "overlay" && notSupported(err) {
 		s.log.Warn("overlay cannot be used for images, copying layers instead", "root", s.opts.Root, "err", err)
-		opts.GraphDriverName, opts.GraphDriverOptions = "vfs", vfsOptions(opts.GraphDriverOptions)
+		opts.GraphDriverName, opts.GraphDriverOptions = "vfs", driverOptions("vfs", opts.GraphDriverOptions)
 		st, err = storage.GetStore(opts)
 	}
+	done(err == nil)
 	if err != nil {
 		return nil, storeError(err, fmt.Sprintf("opening the image store %s", s.opts.Root))
 	}
 	s.open = st
 	return st, nil
+}
+
+// probing is for the first opening after a boot, in which the driver tries out what the kernel can do with directories and
+// mounts inside the store: it keeps collect from taking them for leftovers until done is called.
+func (s *Store) probing() (done func(ok bool), err error) {
+	mark := filepath.Join(s.opts.RunRoot, "berth-probed")
+	if _, err := os.Lstat(mark); err == nil {
+		return func(bool) {}, nil
+	}
+	lock, err := s.lockFile()
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(lock, unix.LOCK_SH); err != nil {
+		lock.Close()
+		return nil, fileError(err, "locking the image store")
+	}
+	return func(ok bool) {
+		if ok {
+			_ = os.WriteFile(mark, nil, 0o600)
+		}
+		lock.Close()
+	}, nil
+}
+
+// reopen opens containers/storage anew, which makes it clean up after what has died.
+func (s *Store) reopen() (storage.Store, error) {
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return s.storage()
 }
 
 // storageOptions are storage.conf's with Berth's own places, and with every layer synced before it is recorded (invariant I7).

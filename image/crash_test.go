@@ -1,0 +1,290 @@
+package image
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sys/unix"
+
+	"github.com/berth-engine/berth/errdefs"
+)
+
+// pullInChild is what the test binary does when it is started again by startPull.
+func pullInChild() {
+	s := openChild(os.Getenv("BERTH_TEST_DIR"))
+	if _, err := s.Pull(ctx, os.Getenv("BERTH_TEST_PULL"), PullOptions{Access: plain}); err != nil {
+		os.Stderr.WriteString(err.Error())
+		os.Exit(1)
+	}
+}
+
+func openChild(dir string) *Store {
+	return Open(Options{Root: filepath.Join(dir, "storage"), RunRoot: filepath.Join(dir, "run"), RegistriesConf: filepath.Join(dir, "registries.conf")})
+}
+
+// startPull pulls in a process of its own, in a process group of its own.
+func startPull(t *testing.T, dir, name string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), "BERTH_TEST_DIR="+dir, "BERTH_TEST_PULL="+name)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+// wait waits for the registry to be asked for the layer that it stalls.
+func wait(t *testing.T, reached <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-reached:
+	case <-time.After(10 * time.Second):
+		t.Fatal("expected the pull to ask for its last layer")
+	}
+}
+
+func killPull(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+}
+
+func TestKilledPullIsCollectedByTheNextOperation(t *testing.T) {
+	reg, dir := newRegistry(t), t.TempDir()
+	img := randomImage(t, 3, "amd64")
+	name := reg.push(t, "app:v1", img)
+	small := reg.push(t, "small:v1", randomImage(t, 1, "amd64"))
+	reached := make(chan struct{}, 8)
+	reg.stall(t, img, func() { reached <- struct{}{} })
+	s := openStore(t, dir)
+	cmd := startPull(t, dir, name)
+	wait(t, reached)
+	waitForLayers(t, s, 2)
+	killPull(t, cmd)
+	if list, err := s.List(ctx, ListOptions{All: true}); err != nil || len(list) != 0 {
+		t.Errorf("expected a killed pull to list nothing, got %v, %v", list, err)
+	}
+	_, err := s.Resolve(ctx, name)
+	wantClass(t, err, errdefs.ErrNotFound)
+	reg.intercept = nil
+	pullPlain(t, s, small)
+	if layers, _ := s.open.Layers(); len(layers) != 1 {
+		t.Errorf("expected the other image's layer alone, got %d layers", len(layers))
+	}
+	wantNoLeftovers(t, s)
+}
+
+// waitForLayers waits until a child has recorded n layers.
+func waitForLayers(t *testing.T, s *Store, n int) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if !s.exists() {
+			continue
+		}
+		st, err := s.storage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if layers, err := st.Layers(); err == nil && len(layers) >= n {
+			return
+		}
+	}
+	t.Fatalf("expected %d layers to be recorded before the rest is there", n)
+}
+
+func TestKilledPullIsContinued(t *testing.T) {
+	reg, dir := newRegistry(t), t.TempDir()
+	img := randomImage(t, 3, "amd64")
+	name := reg.push(t, "app:v1", img)
+	reached := make(chan struct{}, 8)
+	reg.stall(t, img, func() { reached <- struct{}{} })
+	s := openStore(t, dir)
+	cmd := startPull(t, dir, name)
+	wait(t, reached)
+	waitForLayers(t, s, 2)
+	killPull(t, cmd)
+	reg.intercept = nil
+	reg.forget()
+	pullPlain(t, s, name)
+	for _, l := range layersOf(t, img)[:2] {
+		for _, r := range reg.seen() {
+			if r == "GET /v2/app/blobs/"+l {
+				t.Errorf("expected layer %s, which was whole, not to be pulled again", l)
+			}
+		}
+	}
+	wantNoLeftovers(t, s)
+}
+
+func layersOf(t *testing.T, img v1.Image) []string {
+	t.Helper()
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var digests []string
+	for _, l := range layers {
+		d, err := l.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, d.String())
+	}
+	return digests
+}
+
+// A pull killed at any moment leaves a store that lists nothing broken and in which the pull succeeds afterwards.
+func TestPullKilledAnywhere(t *testing.T) {
+	before := mounts(t)
+	reg, dir := newRegistry(t), t.TempDir()
+	name := reg.push(t, "app:v1", imageOf(t, "amd64", fileLayer(t, "a", 1<<20), fileLayer(t, "b", 1<<20), fileLayer(t, "c", 1<<20)))
+	s := openStore(t, dir)
+	for delay := 10 * time.Millisecond; delay < 200*time.Millisecond; delay += 15 * time.Millisecond {
+		cmd := startPull(t, dir, name)
+		time.Sleep(delay)
+		killPull(t, cmd)
+		list, err := s.List(ctx, ListOptions{All: true})
+		if err != nil {
+			t.Fatalf("killed after %v: %v", delay, err)
+		}
+		for _, img := range list {
+			if len(img.Layers) != 3 {
+				t.Errorf("killed after %v: expected what is listed to be whole, got %+v", delay, img)
+			}
+		}
+		collectSoon(t, s)
+		wantNoLeftovers(t, s)
+		if len(list) > 0 {
+			if _, err := s.Remove(ctx, []string{list[0].ID}, RemoveOptions{Force: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	pullPlain(t, s, name)
+	if after := mounts(t); after != before {
+		t.Errorf("expected the mounts as before:\n%s\ngot:\n%s", before, after)
+	}
+}
+
+// collectSoon collects until nobody is at work any more: a child that the killed process was just starting may hold its lock
+// for a moment.
+func collectSoon(t *testing.T, s *Store) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if err := s.Collect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if entries, _ := os.ReadDir(filepath.Join(s.opts.Root, "berth-tmp")); len(entries) == 0 {
+			return
+		}
+	}
+}
+
+// While another process is at work, what it has made so far is not taken for a leftover.
+func TestCollectLeavesWorkUnderWayAlone(t *testing.T) {
+	reg, dir := newRegistry(t), t.TempDir()
+	img := randomImage(t, 3, "amd64")
+	name := reg.push(t, "app:v1", img)
+	goOn := make(chan struct{})
+	reached := make(chan struct{}, 8)
+	reg.stall(t, img, func() { reached <- struct{}{}; <-goOn })
+	s := openStore(t, dir)
+	cmd := startPull(t, dir, name)
+	wait(t, reached)
+	waitForLayers(t, s, 2)
+	if err := s.Collect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if layers, _ := s.open.Layers(); len(layers) < 2 {
+		t.Errorf("expected the layers of the pull under way to stay, got %d", len(layers))
+	}
+	if entries, _ := os.ReadDir(filepath.Join(s.opts.Root, "berth-tmp")); len(entries) == 0 {
+		t.Error("expected the temporary directory of the pull under way to stay")
+	}
+	close(goOn)
+	killPull(t, cmd)
+}
+
+// An image record whose data never came is not listed, not found, and goes with the next operation.
+func TestRecordWithoutDataIsNoImage(t *testing.T) {
+	s := newStore(t)
+	if _, err := s.Resolve(ctx, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	rec, err := s.open.CreateImage("", []string{"localhost/half:latest"}, "", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.List(ctx, ListOptions{All: true}); err != nil || len(list) != 1 {
+		t.Errorf("expected hello alone, got %v, %v", list, err)
+	}
+	_, err = s.Resolve(ctx, "half")
+	wantClass(t, err, errdefs.ErrNotFound)
+	if err := s.Collect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.open.Image(rec.ID); err == nil {
+		t.Error("expected the record to be gone")
+	}
+}
+
+// Every layer is synced before it is recorded: the driver is told so, whatever storage.conf says.
+func TestLayersAreSyncedBeforeTheyAreListed(t *testing.T) {
+	for _, driver := range []string{"overlay", "vfs"} {
+		opts := driverOptions(driver, []string{"overlay.sync=none", "sync=none", driver + ".imagestore=/x"})
+		var sync []string
+		for _, o := range opts {
+			if o == driver+".sync=filesystem" {
+				sync = append(sync, o)
+			} else if o == "sync=none" || o == "overlay.sync=none" {
+				t.Errorf("%s: expected no %s, got %v", driver, o, opts)
+			}
+		}
+		if len(sync) != 1 {
+			t.Errorf("%s: expected sync=filesystem once, got %v", driver, opts)
+		}
+	}
+	s := newStore(t)
+	if _, err := s.Resolve(ctx, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.open.GraphDriver()
+	if err != nil || d.SyncMode().String() != "filesystem" {
+		t.Errorf("expected the driver to sync the file system, got %v, %v", d.SyncMode(), err)
+	}
+}
+
+func TestStoreMountsNothing(t *testing.T) {
+	before := mounts(t)
+	s := newStore(t)
+	if _, err := s.Resolve(ctx, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if after := mounts(t); after != before {
+		t.Errorf("expected the mounts as before:\n%s\ngot:\n%s", before, after)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(s.opts.Root, &st); err != nil || st.Mode&0o777 != 0o700 {
+		t.Errorf("expected mode 0700 of the root, got %o, %v", st.Mode, err)
+	}
+}
+
+func mounts(t *testing.T) string {
+	t.Helper()
+	raw, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
