@@ -38,9 +38,9 @@ help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/berth and bin/berth-monitor, static, without cgo.
+build: ## Build bin/berth, bin/berth-monitor and bin/berth-init, static, without cgo.
 	@hack/need-go "$(GO)"
-	$(GOBUILD) -o bin/ ./cmd/berth ./cmd/berth-monitor
+	$(GOBUILD) -o bin/ ./cmd/berth ./cmd/berth-monitor ./cmd/berth-init
 
 .PHONY: run
 run: ## Install what is missing (as root), build, and run a first container.
@@ -97,6 +97,7 @@ docs: build ## Write the man pages and completions to dist/.
 install: docs ## Install binaries, completions, man pages and the systemd unit (PREFIX, DESTDIR).
 	install -D -m 0755 bin/berth "$(DESTDIR)$(BINDIR)/berth"
 	install -D -m 0755 bin/berth-monitor "$(DESTDIR)$(LIBEXECDIR)/berth-monitor"
+	install -D -m 0755 bin/berth-init "$(DESTDIR)$(LIBEXECDIR)/berth-init"
 	install -D -m 0644 dist/completions/berth.bash "$(DESTDIR)$(BASHDIR)/berth"
 	install -D -m 0644 dist/completions/berth.zsh "$(DESTDIR)$(ZSHDIR)/_berth"
 	install -D -m 0644 dist/completions/berth.fish "$(DESTDIR)$(FISHDIR)/berth.fish"
@@ -107,7 +108,7 @@ install: docs ## Install binaries, completions, man pages and the systemd unit (
 
 .PHONY: uninstall
 uninstall: ## Remove what install put in place (same PREFIX and DESTDIR).
-	rm -f "$(DESTDIR)$(BINDIR)/berth" "$(DESTDIR)$(LIBEXECDIR)/berth-monitor" "$(DESTDIR)$(BASHDIR)/berth" \
+	rm -f "$(DESTDIR)$(BINDIR)/berth" "$(DESTDIR)$(LIBEXECDIR)/berth-monitor" "$(DESTDIR)$(LIBEXECDIR)/berth-init" "$(DESTDIR)$(BASHDIR)/berth" \
 	  "$(DESTDIR)$(ZSHDIR)/_berth" "$(DESTDIR)$(FISHDIR)/berth.fish" "$(DESTDIR)$(UNITDIR)/berth-restart.service" \
 	  "$(DESTDIR)$(MANDIR)/man1/berth.1" "$(DESTDIR)$(MANDIR)"/man1/berth-*.1
 	@rmdir "$(DESTDIR)$(LIBEXECDIR)" 2>/dev/null || true

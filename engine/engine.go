@@ -202,18 +202,23 @@ func (e *Engine) monitorPath() (string, error) {
 			return filepath.Abs(p)
 		}
 	}
+	return e.companion("berth-monitor")
+}
+
+// companion finds a program that is installed together with berth.
+func (e *Engine) companion(name string) (string, error) {
 	if command, err := e.commandPath(); err == nil {
 		dir := filepath.Dir(command)
-		for _, p := range []string{filepath.Join(dir, "berth-monitor"), filepath.Join(dir, "../libexec/berth/berth-monitor")} {
+		for _, p := range []string{filepath.Join(dir, name), filepath.Join(dir, "../libexec/berth", name)} {
 			if executable(p) {
 				return p, nil
 			}
 		}
 	}
-	if p, err := exec.LookPath("berth-monitor"); err == nil {
+	if p, err := exec.LookPath(name); err == nil {
 		return filepath.Abs(p)
 	}
-	return "", errdefs.Unavailable("berth-monitor was not found: install it beside berth, in ../libexec/berth or in PATH")
+	return "", errdefs.Unavailable("%s was not found: install it beside berth, in ../libexec/berth or in PATH", name)
 }
 
 func executable(path string) bool {

@@ -25,6 +25,9 @@ func (e *Engine) specInput(cfg *container.Config) ocispec.Input {
 		Config: cfg, Host: e.facts, DefaultSeccomp: e.facts.Seccomp, DefaultCapabilities: e.defaultCapabilities(),
 		AppArmorProfile: conf.AppArmorProfile, InitBinary: cfg.InitPath,
 	}
+	if cfg.Init && in.InitBinary == "" {
+		in.InitBinary, _ = e.companion("berth-init") // none is refused by Build
+	}
 	if conf.DefaultSysctls != nil {
 		in.DefaultSysctls = pairs(conf.DefaultSysctls)
 	}

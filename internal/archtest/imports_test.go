@@ -81,6 +81,7 @@ var allowed = map[string][]string{
 
 	"cmd/berth":         append([]string{"engine", "api/libpod", "image", "logs", "ociruntime", "internal/config"}, records...),
 	"cmd/berth-monitor": {"internal/monitor"},
+	"cmd/berth-init":    nil,
 }
 
 // support is what serves the tests and the measurements, and is in no program that is installed: by first part of the path,
