@@ -30,8 +30,8 @@ func (s *Containers) Logs(ctx context.Context, ref string, o LogsOptions, fn fun
 			e.untilLogEnds(ctx, c)
 			close(done)
 		}()
-	} else {
-		close(done)
+	} else if !e.alive(c.State) {
+		close(done) // only then is a record without its end all there will be of it
 	}
 	return logs.Read(ctx, logs.Options{
 		Driver: l.Driver, Path: l.Path, Since: o.Since, Until: o.Until, Tail: o.Tail, Follow: o.Follow, Done: done,
