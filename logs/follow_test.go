@@ -125,6 +125,24 @@ func TestReadersOfALogBeingRotatedSeeAConsistentEnd(t *testing.T) {
 	<-written
 }
 
+// TestFollowGoesOnInAFileRenamedOverTheLog: with one file kept, a monitor renames the new one over the old.
+func TestFollowGoesOnInAFileRenamedOverTheLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	must(t, os.WriteFile(path, []byte(numbered(0)), 0o600))
+	lines, _ := followed(t, Options{Driver: "k8s-file", Path: path, Tail: -1, Follow: true})
+	expect(t, "first", lines, "0")
+	for i := 1; i < 50; i++ {
+		must(t, os.WriteFile(path+".new", nil, 0o600))
+		must(t, os.Rename(path+".new", path))
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+		must(t, err)
+		_, err = f.WriteString(numbered(i))
+		must(t, err)
+		must(t, f.Close())
+		expect(t, "after a rotation", lines, fmt.Sprint(i))
+	}
+}
+
 // followed starts a follower and returns the lines that it sees, and its end.
 func followed(t *testing.T, o Options) (<-chan string, <-chan error) {
 	lines, end := make(chan string, 100), make(chan error, 1)
