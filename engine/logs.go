@@ -30,7 +30,7 @@ func (s *Containers) Logs(ctx context.Context, ref string, o LogsOptions, fn fun
 			e.untilLogEnds(ctx, c)
 			close(done)
 		}()
-	} else if !e.alive(c.State) {
+	} else if !e.alive(c.State) && !e.monitorAlive(c.State) {
 		close(done) // only then is a record without its end all there will be of it
 	}
 	return logs.Read(ctx, logs.Options{
