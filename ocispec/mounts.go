@@ -43,9 +43,8 @@ func (b *builder) mounts() error {
 
 // kernelMounts are the file systems that a container has always, in the order in which they have to be mounted.
 func (b *builder) kernelMounts() []specs.Mount {
-	list := []specs.Mount{b.procMount(), b.devMount()}
-	list = append(list, b.ptsMount())
-	list = append(list, b.mqueueMount())
+	list := []specs.Mount{b.procMount(), b.devMount(), b.ptsMount()}
+	list = append(list, b.mqueueMounts()...)
 	list = append(list, b.shmMounts()...)
 	list = append(list, b.sysMount())
 	if b.Host.Cgroups.Mode != host.NoneCG {
@@ -105,11 +104,14 @@ func (b *builder) ptsMount() specs.Mount {
 	return specs.Mount{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: options}
 }
 
-func (b *builder) mqueueMount() specs.Mount {
+// mqueueMounts shows the POSIX message queues; where that cannot be, they work all the same (mq_overview(7)).
+func (b *builder) mqueueMounts() []specs.Mount {
 	if b.foreign(specs.IPCNamespace) {
-		return hostTree("/dev/mqueue", "nosuid", "noexec", "nodev")
+		return nil
 	}
-	return specs.Mount{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}}
+	return []specs.Mount{{
+		Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"},
+	}}
 }
 
 // shmMounts is /dev/shm: of the container's own, shared with others, the host's, or none.
