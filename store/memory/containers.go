@@ -2,6 +2,7 @@ package memory
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -62,24 +63,29 @@ func (t containers) Lookup(ref string) (*container.Container, error) {
 	return nil, rules.Ambiguous("container", ref)
 }
 
-// list returns the visible containers that match, oldest first.
-func (t containers) list(match func(*container.Container) bool) ([]*container.Container, error) {
+func (t containers) Each(fn func(*container.Container) bool) error {
 	if err := t.usable(); err != nil {
-		return nil, err
+		return err
 	}
-	var rows []*containerRow
-	for _, r := range t.containerRows {
-		if t.sees(r.c.Config.Namespace) && match(r.c) {
-			rows = append(rows, r)
+	rows := slices.SortedFunc(maps.Values(t.containerRows), func(a, b *containerRow) int { return cmp.Compare(a.seq, b.seq) })
+	for _, r := range rows {
+		if t.sees(r.c.Config.Namespace) && !fn(copyOf(r.c)) {
+			break
 		}
 	}
-	slices.SortFunc(rows, func(a, b *containerRow) int { return cmp.Compare(a.seq, b.seq) })
-	var all []*container.Container
-	for _, r := range rows {
-		all = append(all, copyOf(r.c))
-	}
+	return nil
+}
+
+// list returns the visible containers that match, oldest first.
+func (t containers) list(match func(*container.Container) bool) (all []*container.Container, err error) {
+	err = t.Each(func(c *container.Container) bool {
+		if match(c) {
+			all = append(all, c)
+		}
+		return true
+	})
 	rules.OldestFirst(all)
-	return all, nil
+	return all, err
 }
 
 func (t containers) All() ([]*container.Container, error) {

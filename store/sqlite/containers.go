@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"time"
 
 	"github.com/berth-engine/berth/container"
@@ -67,9 +68,16 @@ func (t containers) Lookup(ref string) (*container.Container, error) {
 	return t.Container(ids[0])
 }
 
+// everyContainer selects what each reads: configuration and state.
+const everyContainer = `SELECT c.config, s.state FROM container c JOIN state s ON s.seq = c.seq
+	WHERE (?1 = '' OR c.namespace = ?1) ORDER BY c.seq`
+
 func (t containers) All() ([]*container.Container, error) {
-	return t.list(`SELECT c.config, s.state FROM container c JOIN state s ON s.seq = c.seq
-		WHERE (?1 = '' OR c.namespace = ?1) ORDER BY c.seq`, t.namespace)
+	return t.list(everyContainer, t.namespace)
+}
+
+func (t containers) Each(fn func(*container.Container) bool) error {
+	return t.each(fn, everyContainer, t.namespace)
 }
 
 func (t containers) Alive() ([]*container.Container, error) {
@@ -85,22 +93,40 @@ func (t containers) ByImage(imageID string) ([]*container.Container, error) {
 		WHERE c.image = ?1 AND c.image != '' AND (?2 = '' OR c.namespace = ?2) ORDER BY c.seq`, imageID, t.namespace)
 }
 
-func (t containers) list(sql string, args ...any) ([]*container.Container, error) {
-	var l listing
-	n := 0
-	readErr := t.query(sql, func(r row) error {
-		l.add(r)
-		if n++; n%chunkRows == 0 {
-			return t.ctx.Err()
-		}
-		return nil
-	}, args...)
-	all, err := l.finish(t.path)
-	if readErr != nil {
-		return nil, readErr
+// list returns the containers that a query finds, oldest first.
+func (t containers) list(sql string, args ...any) (all []*container.Container, err error) {
+	err = t.each(func(c *container.Container) bool {
+		all = append(all, c)
+		return true
+	}, sql, args...)
+	if err != nil {
+		return nil, err
 	}
 	rules.OldestFirst(all)
-	return all, err
+	return all, nil
+}
+
+// each calls fn for the containers that a query finds, in its order, until fn returns false.
+func (t containers) each(fn func(*container.Container) bool, sql string, args ...any) error {
+	l := &listing{fn: fn}
+	defer l.close()
+	err := t.query(sql, func(r row) error {
+		if err := l.add(r); err != nil {
+			return err
+		}
+		return t.ctx.Err()
+	}, args...)
+	if err == nil {
+		err = l.finish()
+	}
+	var bad *undecodable
+	switch {
+	case errors.Is(err, errStopped):
+		return nil
+	case errors.As(err, &bad):
+		return rules.Damaged(t.path, bad)
+	}
+	return err
 }
 
 func (t containers) Dependents(id string) ([]string, error) {

@@ -129,6 +129,32 @@ var containerRules = group{
 			return err
 		})
 	}},
+	{"each is given every container, in the order they were added, until it wants no more", func(e *env) {
+		const n = 300
+		e.update(func(tx store.UpdateTx) error {
+			for i := range n {
+				c := named(i, fmt.Sprint(i))
+				c.Config.Created = at(n - i)
+				if err := tx.ContainerWriter().Add(c); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for _, limit := range []int{1, 31, 32, 33, 150, n, n + 1} {
+			got := 0
+			e.view(func(tx store.Tx) error {
+				return tx.Containers().Each(func(c *container.Container) bool {
+					if c.Config.Name != fmt.Sprint(got) {
+						e.Errorf("expected container %d, got %s", got, c.Config.Name)
+					}
+					got++
+					return got < limit
+				})
+			})
+			e.equal(fmt.Sprintf("given, with a limit of %d", limit), got, min(limit, n))
+		}
+	}},
 	{"alive are all but the created and the exited", func(e *env) {
 		var want []string
 		for i, s := range statuses {

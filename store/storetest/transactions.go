@@ -265,8 +265,12 @@ var namespaceRules = group{
 		b.add(of(2, "b"))
 		e.add(of(3, "a"), of(4, ""))
 		byImage := func(r store.ContainerReader) ([]*container.Container, error) { return r.ByImage("image") }
+		each := func(r store.ContainerReader) (all []*container.Container, err error) {
+			err = r.Each(func(c *container.Container) bool { all = append(all, c); return true })
+			return all, err
+		}
 		for what, list := range map[string]func(store.ContainerReader) ([]*container.Container, error){
-			"All": store.ContainerReader.All, "Alive": store.ContainerReader.Alive, "ByImage": byImage,
+			"All": store.ContainerReader.All, "Each": each, "Alive": store.ContainerReader.Alive, "ByImage": byImage,
 		} {
 			a.names(what+" in a", list, "a1", "a3")
 			b.names(what+" in b", list, "b2")
