@@ -52,6 +52,15 @@ type settings struct {
 	logger *slog.Logger
 }
 
+// newSettings are the defaults with the options applied.
+func newSettings(opts []Option) settings {
+	s := settings{root: DefaultRoot, runRoot: DefaultRunRoot, logger: slog.New(slog.DiscardHandler)}
+	for _, o := range opts {
+		o(&s)
+	}
+	return s
+}
+
 // Option changes how an engine is opened.
 type Option func(*settings)
 
@@ -92,10 +101,7 @@ func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.logger = l
 // ErrPermissionDenied without root; ErrInvalidArgument for a bad configuration; ErrConflict for a database made with other
 // paths; store.ErrNewer and store.ErrCorrupt.
 func Open(ctx context.Context, opts ...Option) (*Engine, error) {
-	s := settings{root: DefaultRoot, runRoot: DefaultRunRoot, logger: slog.New(slog.DiscardHandler)}
-	for _, o := range opts {
-		o(&s)
-	}
+	s := newSettings(opts)
 	facts, err := host.Read()
 	if err != nil {
 		return nil, err

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// System answers what concerns the whole: the machine, the store, disk usage, events and the soundness of what is kept.
-// None of its methods takes an object's lock, but for Check with repair.
+// System answers what concerns the whole: the machine, the store, disk usage and events. None of its methods takes an
+// object's lock.
 type System struct{ e *Engine }
 
 // Version is what this engine was built from. There is no other process to ask, so it never fails.

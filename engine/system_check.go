@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/image"
 	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/store/sqlite"
 	"github.com/berth-engine/berth/volume"
 )
 
@@ -34,19 +36,31 @@ type Problem struct {
 
 // Check looks for what does not fit together: the database's own structure, directories that no record knows, records whose
 // directories are gone, images without their layers, containers that a dead process left half-way. With repair it puts right
-// what can be put right without losing anything: it finishes what was left half-way and removes directories that nothing
-// knows. It never removes a volume's contents. What somebody else is at work on is left alone.
+// what can be put right: it rebuilds a damaged database from what can be read of it and keeps the damaged one, finishes what
+// was left half-way, and removes directories that nothing knows. It never removes a volume's contents. What somebody else is at
+// work on is left alone.
 //
-// ErrConflict in an engine that was opened in a namespace, which does not see all records.
-func (s *System) Check(ctx context.Context, repair bool) (*CheckReport, error) {
-	e := s.e
-	if e.settings.namespace != "" {
+// It takes Open's options and opens the engine itself, since a damaged database cannot be opened. A database that is damaged
+// and not repaired is the only problem reported: nothing else can be looked at. ErrConflict if the database must be repaired
+// while another process has it open, and for an engine in a namespace, which does not see all records.
+func Check(ctx context.Context, repair bool, opts ...Option) (*CheckReport, error) {
+	s := newSettings(opts)
+	if s.namespace != "" {
 		return nil, errdefs.Conflict("the check must see all records: run it without --namespace")
 	}
-	c := &check{e: e, repair: repair, report: &CheckReport{}}
-	for _, part := range []func(context.Context) error{
-		c.unfinished, c.containers, c.containerFiles, c.images, c.volumes,
-	} {
+	p, err := newPaths(s.root, s.runRoot)
+	if err != nil {
+		return nil, err
+	}
+	c := &check{repair: repair, report: &CheckReport{}}
+	if readable, err := c.database(ctx, p.database()); err != nil || !readable {
+		return c.report, err
+	}
+	if c.e, err = Open(ctx, opts...); err != nil {
+		return nil, err
+	}
+	defer c.e.Close()
+	for _, part := range []func(context.Context) error{c.unfinished, c.containers, c.containerFiles, c.images, c.volumes} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
@@ -77,6 +91,31 @@ func (c *check) mend(object, what, remedy string, do func() error) {
 		}
 	}
 	c.report.Problems = append(c.report.Problems, p)
+}
+
+// database reads the whole database, and reports whether it can be opened.
+func (c *check) database(ctx context.Context, path string) (readable bool, err error) {
+	err = sqlite.Check(ctx, path)
+	switch {
+	case err == nil, errdefs.Class(err) == errdefs.ErrNotFound:
+		return true, nil // a new one is made by Open
+	case !errors.Is(err, store.ErrCorrupt):
+		return false, err
+	case !c.repair:
+		c.found("database "+path, err.Error(), "")
+		return false, nil
+	}
+	done, rerr := sqlite.Repair(ctx, path)
+	if rerr != nil {
+		return false, rerr
+	}
+	remedy := fmt.Sprintf("rebuilt with %d containers, %d volumes and %d events; the damaged one is %s",
+		done.Containers, done.Volumes, done.Events, done.Kept)
+	if len(done.Lost) > 0 {
+		remedy += "; lost: " + strings.Join(done.Lost, ", ")
+	}
+	c.report.Problems = append(c.report.Problems, Problem{Object: "database " + path, What: "it was damaged", Remedy: remedy, Repaired: true})
+	return true, nil
 }
 
 // unfinished looks for claims that nobody holds: what a process that died left half-way.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/berth-engine/berth/engine"
 	"github.com/berth-engine/berth/errdefs"
 )
 
@@ -21,6 +22,8 @@ type app struct {
 	settings settings
 	// open makes the services; set by main and by tests.
 	open func(ctx context.Context, s settings, log *slog.Logger) (*services, error)
+	// check is berth system check; set likewise.
+	check func(ctx context.Context, s settings, log *slog.Logger, repair bool) (*engine.CheckReport, error)
 	// args are the program's arguments, with its name, for CreateCommand.
 	args []string
 	// now is the clock.

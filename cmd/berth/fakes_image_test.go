@@ -221,7 +221,7 @@ func (f *fakeSystem) Events(_ context.Context, o engine.EventsOptions, fn engine
 	return nil
 }
 
-func (f *fakeSystem) Check(_ context.Context, repair bool) (*engine.CheckReport, error) {
+func (f *fakeSystem) check(_ context.Context, _ settings, _ *slog.Logger, repair bool) (*engine.CheckReport, error) {
 	f.repair = repair
 	return &f.report, nil
 }
@@ -249,6 +249,11 @@ func berthWith(t *testing.T, s *services, stdin io.Reader, args ...string) resul
 	a := &app{
 		in: stdin, out: &out, err: &errs, now: func() time.Time { return testNow }, args: append([]string{"berth"}, args...),
 		open: func(context.Context, settings, *slog.Logger) (*services, error) { return s, nil },
+	}
+	if s != nil {
+		if f, ok := s.System.(*fakeSystem); ok {
+			a.check = f.check
+		}
 	}
 	code := a.run(context.Background(), args)
 	return result{code: code, out: out.String(), err: errs.String()}

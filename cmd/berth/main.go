@@ -24,7 +24,7 @@ func main() {
 	if engine.Reexecuted() {
 		return
 	}
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, args: os.Args, now: time.Now, open: openEngine}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, args: os.Args, now: time.Now, open: openEngine, check: checkEngine}
 	os.Exit(a.run(context.Background(), os.Args[1:]))
 }
 

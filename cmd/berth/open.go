@@ -8,8 +8,8 @@ import (
 	"github.com/berth-engine/berth/engine"
 )
 
-// openEngine opens the engine with the global flags.
-func openEngine(ctx context.Context, s settings, log *slog.Logger) (*services, error) {
+// engineOptions are the global flags as the engine takes them.
+func engineOptions(s settings, log *slog.Logger) []engine.Option {
 	opts := []engine.Option{engine.WithLogger(log)}
 	for _, o := range []struct {
 		value  string
@@ -28,7 +28,17 @@ func openEngine(ctx context.Context, s settings, log *slog.Logger) (*services, e
 			opts = append(opts, o.option(o.value))
 		}
 	}
-	e, err := engine.Open(ctx, opts...)
+	return opts
+}
+
+// checkEngine checks what the engine would work with; a damaged database keeps openEngine from it.
+func checkEngine(ctx context.Context, s settings, log *slog.Logger, repair bool) (*engine.CheckReport, error) {
+	return engine.Check(ctx, repair, engineOptions(s, log)...)
+}
+
+// openEngine opens the engine with the global flags.
+func openEngine(ctx context.Context, s settings, log *slog.Logger) (*services, error) {
+	e, err := engine.Open(ctx, engineOptions(s, log)...)
 	if err != nil {
 		return nil, err
 	}

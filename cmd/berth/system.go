@@ -14,7 +14,6 @@ type system interface {
 	Info(ctx context.Context) (*engine.Info, error)
 	Events(ctx context.Context, o engine.EventsOptions, fn engine.EventFunc) error
 	DiskUsage(ctx context.Context) (*engine.DiskUsage, error)
-	Check(ctx context.Context, repair bool) (*engine.CheckReport, error)
 }
 
 // newSystemCmd is the parent of the system commands.
@@ -45,11 +44,11 @@ repaired.`,
 }
 
 func checkSystem(ctx context.Context, a *app, repair, quiet bool) error {
-	s, err := a.services(ctx)
+	log, err := a.logger()
 	if err != nil {
 		return err
 	}
-	report, err := s.System.Check(ctx, repair)
+	report, err := a.check(ctx, a.settings, log, repair)
 	if err != nil {
 		return err
 	}
