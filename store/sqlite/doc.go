@@ -16,9 +16,13 @@
 // # Durability
 //
 // The log is synced at a Synced commit and not at a Volatile one (PRAGMA synchronous FULL and NORMAL). Checkpoints, which
-// sync the log, the database and the log again, are kept off the commits: they run when a Store that wrote is closed or, while
-// it stays open, in the background, once the log has grown to checkpointFrames pages. A process that is killed leaves a log
-// that the next one reads.
+// sync the log and the database, are kept off the commits: a Store that stays open makes them in the background, one that is
+// closed when the log has become long, and Checkpoint is for processes that nobody waits for. SQLite makes none of its own,
+// neither in a commit nor when the last process closes the database: that would cost each short-lived process several syncs.
+// A process that is killed leaves a log that the next one reads.
+//
+// No other code of a process may open and close FILE, FILE-wal or FILE-shm: closing any descriptor of a file drops all of the
+// process's POSIX locks on it (fcntl(2)), which SQLite relies on.
 //
 // # Schema
 //

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -163,24 +164,52 @@ func TestTheLogIsKeptAtCloseAndShort(t *testing.T) {
 		t.Fatalf("expected the log to be left at close, for a checkpoint costs syncs; got %v, %v", fi, err)
 	}
 	s = open(t, path)
-	for n := 1; n < 200; n++ {
+	for n := 1; n < 200; n++ { // some two thousand pages
 		add(t, s, store.Volatile, n)
 	}
 	s.Close()
-	c, err := raw.OpenConn(path, raw.OpenReadWrite)
-	must(t, err)
-	defer c.Close()
-	var frames int
-	must(t, sqlitex.ExecuteTransient(c, "PRAGMA wal_checkpoint(NOOP)", &sqlitex.ExecOptions{ResultFunc: func(r *raw.Stmt) error {
-		frames = r.ColumnInt(1)
-		return nil
-	}}))
-	if frames > 20 {
-		t.Errorf("expected a log that was begun anew, got %d pages for the next process to read", frames)
+	if got := logPages(t, path); got > 700 {
+		t.Errorf("expected the log to be begun anew now and then, got %d pages for the next process to read", got)
 	}
 	if got := len(names(t, open(t, path))); got != 200 {
 		t.Errorf("expected 200 containers after the checkpoint, got %d", got)
 	}
+}
+
+func TestCheckpointBeginsALongLogAnew(t *testing.T) {
+	path := filled(t, 200)
+	before := logPages(t, path)
+	if before < 256 {
+		t.Fatalf("expected a long log to begin with, got %d pages", before)
+	}
+	s := open(t, path)
+	must(t, s.Checkpoint(t.Context()))
+	s.Close()
+	if got := logPages(t, path); got > 10 {
+		t.Errorf("expected a log of a few pages, got %d of %d", got, before)
+	}
+	if got := len(names(t, open(t, path))); got != 200 {
+		t.Errorf("expected 200 containers, got %d", got)
+	}
+}
+
+// logPages is how many pages the next process to open the database reads of its log, counted on a copy.
+func logPages(t *testing.T, path string) (pages int) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{path, path + "-wal"} {
+		b, err := os.ReadFile(name)
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(dir, filepath.Base(name)), b, 0o600))
+	}
+	c, err := raw.OpenConn(filepath.Join(dir, filepath.Base(path)), raw.OpenReadWrite)
+	must(t, err)
+	defer c.Close()
+	must(t, sqlitex.ExecuteTransient(c, "PRAGMA wal_checkpoint(NOOP)", &sqlitex.ExecOptions{ResultFunc: func(r *raw.Stmt) error {
+		pages = r.ColumnInt(1)
+		return nil
+	}}))
+	return pages
 }
 
 func TestAForeignWriterIsWaitedForAndACancelEndsTheWait(t *testing.T) {
@@ -197,8 +226,10 @@ func TestAForeignWriterIsWaitedForAndACancelEndsTheWait(t *testing.T) {
 	if len(names(t, s)) != 0 {
 		t.Error("expected to read while another writes")
 	}
-	time.AfterFunc(50*time.Millisecond, func() { foreign("COMMIT") })
+	var wg sync.WaitGroup
+	wg.Go(func() { time.Sleep(50 * time.Millisecond); foreign("COMMIT") })
 	add(t, s, store.Synced, 1)
+	wg.Wait()
 }
 
 func TestAFullDiskIsAnErrorAndTheStoreGoesOn(t *testing.T) {
