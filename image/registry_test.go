@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"go.podman.io/image/v5/pkg/sysregistriesv2"
 )
 
 // testRegistry is a registry on loopback that speaks plain HTTP.
@@ -217,3 +218,11 @@ func TestPullFromRegistry(t *testing.T) {
 		t.Errorf("expected one image, got %v, %v", list, err)
 	}
 }
+
+// tarFile is the header of an empty file.
+func tarFile(name string) tar.Header {
+	return tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644}
+}
+
+// sysregistriesInvalidate makes this process read registries.conf again, as a new one would.
+func sysregistriesInvalidate() { sysregistriesv2.InvalidateCache() }

@@ -62,7 +62,7 @@ func Write(dir, arch string) error {
 	if !Supports(arch) {
 		return errdefs.NotFound("the image hello is not made for %s", arch)
 	}
-	l := layout{dir: dir}
+	l := files{dir: dir}
 	if err := os.MkdirAll(filepath.Join(dir, v1.ImageBlobsDir, "sha256"), 0o700); err != nil {
 		return err
 	}
@@ -134,22 +134,22 @@ func must(err error) {
 	}
 }
 
-// layout writes files until one fails.
-type layout struct {
+// files writes them until one fails.
+type files struct {
 	dir string
 	err error
 }
 
-func (l *layout) file(name string, raw []byte) {
+func (l *files) file(name string, raw []byte) {
 	if l.err == nil {
 		l.err = os.WriteFile(filepath.Join(l.dir, name), raw, 0o600)
 	}
 }
 
-func (l *layout) blob(mediaType string, raw []byte) v1.Descriptor {
+func (l *files) blob(mediaType string, raw []byte) v1.Descriptor {
 	d := digest.FromBytes(raw)
 	l.file(filepath.Join(v1.ImageBlobsDir, "sha256", d.Encoded()), raw)
 	return v1.Descriptor{MediaType: mediaType, Digest: d, Size: int64(len(raw))}
 }
 
-func (l *layout) json(mediaType string, v any) v1.Descriptor { return l.blob(mediaType, marshal(v)) }
+func (l *files) json(mediaType string, v any) v1.Descriptor { return l.blob(mediaType, marshal(v)) }
