@@ -52,8 +52,10 @@ func TestUsersAndGroups(t *testing.T) {
 		{"umask by default", nil, "umask", "0022"},
 		{"working directory", []string{"-w", "/made/on/the/way"}, "pwd", "/made/on/the/way"},
 		{"environment", []string{"-e", "A=1", "-e", "B=x y"}, "echo $A-$B-$PATH", "1-x y-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-		{"an unset variable", []string{"-e", "A=1", "--unsetenv", "PATH"}, "/bin/env | /bin/grep -c PATH; true", "0"},
 	})
+	if out := s.OK("run", "--rm", "--unsetenv", "PATH", bb, "/bin/env"); strings.Contains(out, "PATH=") {
+		t.Errorf("--unsetenv PATH: got %s", out)
+	}
 	s.Fails(125, []string{"nobody-here"}, "run", "--rm", "-u", "nobody-here", bb, "true")
 	s.Fails(125, []string{"no-group"}, "run", "--rm", "-u", "app:no-group", bb, "true")
 	s.Fails(125, []string{"4294967296"}, "run", "--rm", "-u", "4294967296", bb, "true")
@@ -130,7 +132,7 @@ func TestTheWritableLayerLastsAndTheImageStays(t *testing.T) {
 	t.Parallel()
 	s := sandbox.New(t)
 	bb := s.LoadBusybox()
-	s.OK("run", "--name", "c", bb, "sh", "-c", "echo x >> /file; wc -l < /file; rm /etc/group 2>/dev/null; mkdir -p /etc/group; true")
+	s.OK("run", "--name", "c", bb, "sh", "-c", "echo x >> /file; wc -l < /file; rm /etc/group")
 	sandbox.Equal(t, "the second run", s.OK("start", "-a", "c"), "2")
 	says(t, s, bb, []saying{{"another container", nil, "ls /file 2>/dev/null; test -f /etc/group && echo whole", "whole"}})
 }
@@ -150,7 +152,7 @@ func TestCapabilitiesSeccompMasksAndPrivileges(t *testing.T) {
 		{"seccomp unconfined", []string{"--security-opt", "seccomp=unconfined"}, status("Seccomp"), "0"},
 		{"no new privileges", []string{"--security-opt", "no-new-privileges"}, status("NoNewPrivs"), "1"},
 		{"privileged", []string{"--privileged"}, status("Seccomp") + "; test -w /proc/sys/kernel && echo open", "0\nopen"},
-		{"masked", nil, "wc -c < /proc/kcore 2>/dev/null; ls /sys/firmware | wc -l", "0\n0"},
+		{"masked", nil, "wc -c < /proc/keys; ls /sys/firmware | wc -l", "0\n0"},
 		{"read-only /proc/sys", nil, "echo 1 2>/dev/null > /proc/sys/kernel/domainname || echo refused", "refused"},
 		{"an added mask", []string{"--security-opt", "mask=/proc/version"}, "wc -c < /proc/version", "0"},
 		{"read-only root", []string{"--read-only"}, "touch /file 2>/dev/null || echo refused; touch /tmp/x && echo temporary", "refused\ntemporary"},
@@ -271,7 +273,7 @@ func TestNamespaces(t *testing.T) {
 		{"cgroup host", []string{"--cgroupns", "host"}, read("cgroup"), ns("cgroup")},
 		{"user host", nil, read("user"), ns("user")},
 	})
-	for _, kind := range []string{"pid", "ipc", "uts", "net", "mnt", "cgroup"} {
+	for _, kind := range []string{"pid", "ipc", "uts", "net", "mnt"} {
 		if got := s.OK("run", "--rm", bb, "readlink", "/proc/self/ns/"+kind); got == ns(kind) {
 			t.Errorf("expected a private %s namespace by default", kind)
 		}
@@ -286,11 +288,12 @@ func TestNamespaces(t *testing.T) {
 		{"network of a container", []string{"--network", "container:first"}, read("net"), of("net")},
 	})
 	s.OK("create", "--name", "second", "--network", "container:first", bb)
-	s.Fails(125, []string{"first", "second"}, "rm", "-t", "0", "first")
 	s.Fails(125, []string{"nobody"}, "run", "--rm", "--pid", "container:nobody", bb, "true")
 	s.OK("stop", "-t", "0", "first")
-	s.Fails(125, []string{"first"}, "run", "--rm", "--pid", "container:first", bb, "true")
-	s.OK("rm", "-f", "--depend", "first")
+	s.Fails(125, []string{"first", "second"}, "rm", "first")
+	s.OK("start", "second") // which starts what it depends on, too
+	sandbox.Equal(t, "status of the first", s.OK("inspect", "-f", "{{.State.Status}}", "first"), "running")
+	s.OK("rm", "-f", "-t", "0", "--depend", "first")
 	s.NoLeaks()
 }
 
@@ -316,7 +319,7 @@ func TestMounts(t *testing.T) {
 		{"--mount bind", []string{"--mount", "type=bind,src=" + dir + ",dst=/data,ro"}, "cat /data/file", "content"},
 		{"--mount tmpfs", []string{"--mount", "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=700"}, "df -k /t | awk 'NR==2{print $1,$2}'; stat -c %a /t", "tmpfs 1024\n700"},
 		{"--tmpfs", []string{"--tmpfs", "/t:size=2m"}, "df -k /t | awk 'NR==2{print $1,$2}'", "tmpfs 2048"},
-		{"one in another", []string{"-v", dir + ":/data:ro", "--tmpfs", "/data/sub"}, "touch /data/sub/x && echo ok", "ok"},
+		{"one in another", []string{"--tmpfs", "/data", "-v", dir + ":/data/sub:ro", "--tmpfs", "/data/sub2"}, "touch /data/x /data/sub2/x && cat /data/sub/file", "content"},
 	})
 	sandbox.Equal(t, "what the container wrote", s.Exists(dir+"/new"), true)
 	s.Fails(125, []string{"/no/such/source"}, "run", "--rm", "--mount", "type=bind,src=/no/such/source,dst=/x", bb, "true")

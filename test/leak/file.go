@@ -12,7 +12,7 @@ var KeptUntilReboot = regexp.MustCompile(`^(\.|locks?|boot|claims|containers|exe
 
 // keptInRoot matches the paths, relative to the state directory, that do not belong to one container: the database, the image
 // store (whose layers are the images' own; its temporary files are not), and the directories that hold containers.
-var keptInRoot = regexp.MustCompile(`^(\.|db\.sqlite(-wal|-shm)?|[a-z]+\.db(-wal|-shm)?|containers|volumes|storage)$`)
+var keptInRoot = regexp.MustCompile(`^(\.|[a-z]+\.db(-wal|-shm|-lock)?|containers|volumes|volumes/\.removed|storage)$`)
 
 // storeTemp matches what containers/storage keeps only while it works, relative to the image store.
 var storeTemp = regexp.MustCompile(`^(tmp|overlay/(tempdirs|staging|.*-removing)|overlay-layers/tmp-.*)/.+$`)

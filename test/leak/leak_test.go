@@ -286,7 +286,7 @@ func hierarchy(t *testing.T) string {
 
 func database(t *testing.T, s leak.Scope, statements ...string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", s.Root+"/db.sqlite")
+	db, err := sql.Open("sqlite", s.Root+"/berth.db")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package leak
 import (
 	"database/sql"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,18 +20,19 @@ var keptTables = regexp.MustCompile(`^(sqlite_.*|event|exit_code|meta)$`)
 // collects every ID that any table tells of. It knows no schema: a new table is checked without a change here.
 func findRows(s Scope, ids map[string]bool) ([]Leak, error) {
 	var leaks []Leak
-	for _, pattern := range []string{"*.sqlite", "*.db"} {
-		files, err := filepath.Glob(filepath.Join(s.Root, pattern))
+	entries, err := os.ReadDir(s.Root)
+	if err != nil && !gone(err) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ".db" {
+			continue
+		}
+		rows, err := readDatabase(filepath.Join(s.Root, e.Name()), ids)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", e.Name(), err)
 		}
-		for _, file := range files {
-			rows, err := readDatabase(file, ids)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", file, err)
-			}
-			leaks = append(leaks, rows...)
-		}
+		leaks = append(leaks, rows...)
 	}
 	return leaks, nil
 }
@@ -44,7 +46,7 @@ func readDatabase(file string, ids map[string]bool) ([]Leak, error) {
 	if string(head) != "SQLite format 3" {
 		return nil, nil // a test's damaged database, or another format
 	}
-	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=ro&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 // tags are those that every build of Berth has (see the Makefile).
 const tags = "containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_devicemapper exclude_graphdriver_zfs"
 
-// programsVariable names a directory with berth and berth-monitor to be tested instead of what this tree builds; below it,
+// programsVariable names a directory with the programs to be tested instead of what this tree builds; below it,
 // failpoints has the same with that build tag.
 const programsVariable = "BERTH_TEST_PROGRAMS"
 
@@ -39,7 +39,7 @@ func FailpointPrograms() (string, error) {
 	return failpointPrograms()
 }
 
-// build builds both programs into bin/NAME. Several test processes may do so at once: the first builds, the others find that
+// build builds all programs into bin/NAME. Several test processes may do so at once: the first builds, the others find that
 // there is nothing left to do.
 func build(name, tags string) (string, error) {
 	root, err := repository()

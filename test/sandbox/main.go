@@ -117,7 +117,8 @@ func prepare() error {
 		return err
 	}
 	top = dir
-	return nil
+	// A user namespace's root is a stranger to these directories, who must be able to pass.
+	return os.Chmod(top, 0o755)
 }
 
 // top is the directory of this process's sandboxes.

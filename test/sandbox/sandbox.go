@@ -66,6 +66,9 @@ func begin(t testing.TB, name, programs string, err error) *Sandbox {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	in := filepath.Join(dir, name)
 	s := &Sandbox{
 		t: t, Dir: filepath.Join(in, "files"), Root: filepath.Join(in, "root"), RunRoot: filepath.Join(in, "run"),
@@ -316,20 +319,16 @@ func Equal[T comparable](t testing.TB, what string, got, expected T) {
 	}
 }
 
-// Connections is how many clients are connected to the monitor of a container: connected sockets in its run directory, as
-// /proc/net/unix lists them.
-func (s *Sandbox) Connections(name string) int {
+// Sockets is how many sockets the monitor of a container has open: one more for each client that attaches.
+func (s *Sandbox) Sockets(name string) int {
 	s.t.Helper()
-	id := s.OK("inspect", "--type", "container", "--format", "{{.ID}}", name)
-	text, err := os.ReadFile("/proc/net/unix")
+	links, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", s.Monitor(name)))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	n := 0
-	for _, line := range strings.Split(string(text), "\n") {
-		// Num RefCount Protocol Flags Type St Inode Path; state 03 is connected (proc(5)).
-		f := strings.Fields(line)
-		if len(f) > 7 && f[5] == "03" && strings.Contains(f[7], id[:12]) {
+	for _, l := range links {
+		if target, err := os.Readlink(l); err == nil && strings.HasPrefix(target, "socket:") {
 			n++
 		}
 	}
