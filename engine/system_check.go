@@ -145,7 +145,8 @@ func (c *check) containers(ctx context.Context) error {
 	}
 	for _, record := range all {
 		name, id := "container "+record.Config.Name, record.Config.ID
-		if !isDirectory(c.e.paths.container(id)) && record.State.Status != container.Removing && record.Config.RootfsPath == "" {
+		started := record.State.Run > 0 && record.Config.RootfsPath == ""
+		if started && record.State.Status != container.Removing && !isDirectory(c.e.paths.container(id)) {
 			c.found(name, "its directory "+c.e.paths.container(id)+" is gone, and with it what it wrote", "remove it with berth rm")
 		}
 		for _, layer := range record.Config.Image.Layers {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 
@@ -44,8 +45,11 @@ func (e *Engine) addFacts(h *HostInfo) {
 // describeRuntimes lists the OCI runtime that new containers get, and the others that the engine looks for by itself.
 func (e *Engine) describeRuntimes(ctx context.Context) []RuntimeInfo {
 	var list []RuntimeInfo
+	instead := "another comes first"
 	chosen, err := e.runtime("")
-	if err == nil {
+	if err != nil {
+		instead = err.Error() // the monitor is missing, and without it none is of use
+	} else {
 		row := RuntimeInfo{Name: chosen.Name(), Path: chosen.Path(), Chosen: true, Reason: e.runtimeReason()}
 		info, err := chosen.Info(ctx)
 		row.Version = info.Version
@@ -55,13 +59,10 @@ func (e *Engine) describeRuntimes(ctx context.Context) []RuntimeInfo {
 		list = append(list, row)
 	}
 	for _, c := range monitored.Candidates(e.facts) {
-		if len(list) > 0 && list[0].Path != "" && list[0].Path == c.Path || len(list) > 0 && list[0].Name == c.Name && c.Path == "" {
+		if len(list) > 0 && (list[0].Name == c.Name || list[0].Path == c.Path) {
 			continue
 		}
-		row := RuntimeInfo{Name: c.Name, Path: c.Path, Reason: c.Problem}
-		if row.Reason == "" {
-			row.Reason = "another comes first"
-		}
+		row := RuntimeInfo{Name: c.Name, Path: c.Path, Reason: cmp.Or(c.Problem, instead)}
 		if c.Path != "" {
 			row.Version = e.runtimeVersion(ctx, c.Path)
 		}
