@@ -61,7 +61,7 @@ func (e *Engine) exitAndRemove(ctx context.Context, c *container.Container) erro
 	}
 	err = runSteps(context.WithoutCancel(ctx), "autoremove", []step{
 		{name: "delete", do: func(ctx context.Context) error { return e.deleteRuntimeState(ctx, c) }},
-		{name: "unmount", do: func(context.Context) error { return e.unmountAll(id) }},
+		{name: "unmount", do: func(context.Context) error { return e.unmountAll(c) }},
 		{name: "layer", do: func(context.Context) error { return e.removeLayer(id) }},
 		{name: "record", do: func(ctx context.Context) error { return e.recordExitAndRemoval(ctx, c, exit) }},
 		{name: "run-directory", do: func(context.Context) error { return e.removeRun(id) }},

@@ -231,6 +231,8 @@ func validateCreate(o CreateOptions) error {
 		return errdefs.Invalid("an image and a root file system exclude each other: %s and %s", o.Image, o.Rootfs)
 	case o.AutoRemove && o.Restart.Name != "" && o.Restart.Name != "no":
 		return errdefs.Invalid("--rm and --restart %s exclude each other", o.Restart.Name)
+	case slices.Contains(o.Groups, "keep-groups"):
+		return errdefs.NotImplemented("--group-add keep-groups is for users without root, which is not supported yet")
 	case o.NoHealthcheck && o.Health != nil && len(o.Health.Test) > 0:
 		return errdefs.Invalid("--no-healthcheck and --health-cmd exclude each other")
 	}

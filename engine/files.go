@@ -221,7 +221,7 @@ func (e *Engine) prepareVolume(ctx context.Context, s *starting, m container.Mou
 	if err != nil {
 		return "", err
 	}
-	dir, err := e.localVolumes().Create(v.Name)
+	dir, err := e.localVolumes().Mount(ctx, v.Name, v.Options, s.c.Config.ID)
 	if err != nil {
 		return "", err
 	}

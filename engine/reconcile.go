@@ -79,7 +79,7 @@ func (e *Engine) finish(ctx context.Context, c *container.Container) error {
 	exit := e.exitRecord(ctx, c)
 	return runSteps(context.WithoutCancel(ctx), "cleanup", []step{
 		{name: "delete", do: func(ctx context.Context) error { return e.deleteRuntimeState(ctx, c) }},
-		{name: "unmount", do: func(ctx context.Context) error { return e.unmountAll(c.Config.ID) }},
+		{name: "unmount", do: func(ctx context.Context) error { return e.unmountAll(c) }},
 		{name: "exited", do: func(ctx context.Context) error { return e.recordExit(ctx, c, exit) }},
 		{name: "run-directory", do: func(ctx context.Context) error { return e.removeRun(c.Config.ID) }},
 	})
@@ -164,7 +164,7 @@ func (e *Engine) takeDown(ctx context.Context, c *container.Container) error {
 	if err := e.deleteRuntimeState(ctx, c); err != nil {
 		return err
 	}
-	if err := e.unmountAll(c.Config.ID); err != nil {
+	if err := e.unmountAll(c); err != nil {
 		return err
 	}
 	return e.removeRun(c.Config.ID)
@@ -185,8 +185,21 @@ func (e *Engine) deleteRuntimeState(ctx context.Context, c *container.Container)
 	return err
 }
 
-// unmountAll takes down all mounts in the container's run directory.
-func (e *Engine) unmountAll(id string) error {
+// unmountAll takes down the mounts of a container's run, and ends its use of volumes.
+func (e *Engine) unmountAll(c *container.Container) error {
+	if err := e.unmountRun(c.Config.ID); err != nil {
+		return err
+	}
+	for _, name := range volumeNames(c) {
+		if err := e.localVolumes().Unmount(name, c.Config.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unmountRun takes down the mounts of the engine's own for a container.
+func (e *Engine) unmountRun(id string) error {
 	for _, target := range e.paths.mounts(id) {
 		if err := rootfs.Unmount(target); err != nil {
 			return err

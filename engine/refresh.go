@@ -10,6 +10,7 @@ import (
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
 	"github.com/berth-engine/berth/lock"
+	"github.com/berth-engine/berth/rootfs"
 	"github.com/berth-engine/berth/store"
 	"github.com/berth-engine/berth/store/sqlite"
 )
@@ -51,7 +52,21 @@ func (e *Engine) refresh(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := e.keepMountsPrivate(); err != nil {
+		return err
+	}
 	return e.markBooted()
+}
+
+// keepMountsPrivate keeps the mounts of containers out of other mount namespaces, where they would stay busy: on a host whose mounts
+// are shared, as systemd has them, the directories of the runs become private mounts, once after each boot.
+func (e *Engine) keepMountsPrivate() error {
+	dir := filepath.Join(e.paths.run, "containers")
+	shared, err := rootfs.Shared(dir)
+	if err != nil || !shared {
+		return err
+	}
+	return rootfs.PrivateDir(dir)
 }
 
 // afterReboot clears the run state of all containers, and removes what was to remove itself and what nobody knows.

@@ -224,7 +224,7 @@ func deleteAnonymous(tx store.UpdateTx, c *container.Container) error {
 
 // removeFiles removes all files of a container. It is idempotent, and knows nothing of the store.
 func (e *Engine) removeFiles(id string) error {
-	if err := e.unmountAll(id); err != nil {
+	if err := e.unmountRun(id); err != nil {
 		return err
 	}
 	if err := e.removeRun(id); err != nil {

@@ -276,7 +276,7 @@ func (s *starting) unmount(context.Context) error {
 		s.root.Close()
 		s.root = nil
 	}
-	return s.e.unmountAll(s.c.Config.ID)
+	return s.e.unmountAll(s.c)
 }
 
 // mountRootfs mounts the root file system and opens it.
@@ -298,7 +298,8 @@ func (e *Engine) mountRootfs(ctx context.Context, c *container.Container) error 
 		lower = []string{c.Config.RootfsPath}
 	}
 	return rootfs.Layer{Dir: e.paths.container(c.Config.ID)}.Mount(ctx, rootfs.MountOptions{
-		Lower: lower, Target: target,
+		// The files of a container that removes itself need not outlive a power cut.
+		Lower: lower, Target: target, Volatile: c.Config.AutoRemove,
 		UIDMap: rootfsMap(c.Config.Namespaces.UIDMap), GIDMap: rootfsMap(c.Config.Namespaces.GIDMap),
 	})
 }

@@ -244,7 +244,8 @@ func (c *check) volumes(ctx context.Context) error {
 		return errdefs.Internal("reading %s: %w", c.e.paths.volumes(), err)
 	}
 	for _, entry := range entries {
-		if entry.IsDir() && !known[entry.Name()] {
+		// What begins with a dot is the driver's own.
+		if entry.IsDir() && !known[entry.Name()] && !strings.HasPrefix(entry.Name(), ".") {
 			c.found("directory "+filepath.Join(c.e.paths.volumes(), entry.Name()), "no volume has it", "look at what is in it, then remove it")
 		}
 	}

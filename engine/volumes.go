@@ -29,6 +29,9 @@ func (s *Volumes) Create(ctx context.Context, v volume.Volume) (*volume.Volume, 
 	if err := volume.ValidateName(v.Name); err != nil {
 		return nil, err
 	}
+	if err := volume.ValidateOptions(v.Options); err != nil {
+		return nil, err
+	}
 	nv := e.newVolume(v.Name, v.Anonymous, v.Labels)
 	nv.Options = v.Options
 	if _, err := e.localVolumes().Create(nv.Name); err != nil {
