@@ -304,6 +304,13 @@ func TestPullRegistriesConf(t *testing.T) {
 	wantClass(t, err, errdefs.ErrNotFound, reg.host, mirror.host)
 }
 
+func TestBadRegistriesConfIsSaid(t *testing.T) {
+	s := newStore(t)
+	write(t, s.opts.RegistriesConf, "unqualified-search-registries = 7")
+	_, err := s.Pull(ctx, "app", PullOptions{})
+	wantClass(t, err, errdefs.ErrInvalidArgument, "registries.conf")
+}
+
 func TestPullObeysPolicyJSON(t *testing.T) {
 	reg, s := newRegistry(t), newStore(t)
 	name := reg.push(t, "app:v1", randomImage(t, 1, "amd64"))

@@ -255,9 +255,12 @@ func byPrefix(st storage.Store, ref string) (*storage.Image, error) {
 // localNames are the full names that ref can mean in the store, the first that exists wins.
 func (s *Store) localNames(ref string) ([]reference.Named, error) {
 	sys := s.systemContext(Access{}, "")
+	if err := checkReference(ref); err != nil {
+		return nil, err
+	}
 	names, err := shortnames.ResolveLocally(sys, ref)
 	if err != nil {
-		return nil, badReference(ref, err)
+		return nil, badRegistriesConf(err)
 	}
 	if shortnames.IsShortName(ref) {
 		if hub, err := reference.ParseDockerRef(ref); err == nil {
@@ -297,6 +300,16 @@ func badReference(ref string, err error) error {
 	return errdefs.Invalid("%q is not a valid image reference: %w", ref, err)
 }
 
+// checkReference is nil for what can be a reference.
+func checkReference(ref string) error {
+	if _, err := reference.ParseNormalizedNamed(ref); err != nil {
+		return badReference(ref, err)
+	}
+	return nil
+}
+
+func badRegistriesConf(err error) error { return errdefs.Invalid("registries.conf: %w", err) }
+
 // withoutTagIfDigested drops the tag of name:tag@digest: the digest says all.
 func withoutTagIfDigested(n reference.Named) reference.Named {
 	digested, ok := n.(reference.Digested)
@@ -312,9 +325,12 @@ func withoutTagIfDigested(n reference.Named) reference.Named {
 
 // remoteNames are the full names under which ref is looked for at registries, in order.
 func remoteNames(sys *types.SystemContext, ref string) ([]reference.Named, error) {
+	if err := checkReference(ref); err != nil {
+		return nil, err
+	}
 	mode, err := sysregistriesv2.GetShortNameMode(sys)
 	if err != nil {
-		return nil, errdefs.Invalid("reading registries.conf: %w", err)
+		return nil, badRegistriesConf(err)
 	}
 	quiet := *sys
 	disabled := types.ShortNameModeDisabled // a library asks no questions on the terminal
@@ -337,11 +353,11 @@ func remoteNames(sys *types.SystemContext, ref string) ([]reference.Named, error
 // what containers/image says then.
 func searchDockerHub(sys *types.SystemContext, ref string, err error) ([]reference.Named, error) {
 	search, confErr := sysregistriesv2.UnqualifiedSearchRegistries(sys)
-	if confErr != nil {
-		return nil, errdefs.Invalid("reading registries.conf: %w", confErr)
+	if confErr != nil || len(search) > 0 {
+		return nil, badRegistriesConf(err)
 	}
-	named, parseErr := reference.ParseDockerRef(ref)
-	if len(search) > 0 || parseErr != nil {
+	named, err := reference.ParseDockerRef(ref)
+	if err != nil {
 		return nil, badReference(ref, err)
 	}
 	return []reference.Named{named}, nil
