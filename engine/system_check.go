@@ -72,7 +72,9 @@ func Check(ctx context.Context, repair bool, opts ...Option) (*CheckReport, erro
 type check struct {
 	e      *Engine
 	repair bool
-	report *CheckReport
+	// rebuilt: the database was, so that a directory that no record knows may be one whose record was lost.
+	rebuilt bool
+	report  *CheckReport
 }
 
 // found notes a problem that nothing is done about here.
@@ -102,19 +104,20 @@ func (c *check) database(ctx context.Context, path string) (readable bool, err e
 	case !errors.Is(err, store.ErrCorrupt):
 		return false, err
 	case !c.repair:
-		c.found("database "+path, err.Error(), "")
+		c.found("database", err.Error(), "")
 		return false, nil
 	}
 	done, rerr := sqlite.Repair(ctx, path)
 	if rerr != nil {
 		return false, rerr
 	}
+	c.rebuilt = true
 	remedy := fmt.Sprintf("rebuilt with %d containers, %d volumes and %d events; the damaged one is %s",
 		done.Containers, done.Volumes, done.Events, done.Kept)
 	if len(done.Lost) > 0 {
 		remedy += "; lost: " + strings.Join(done.Lost, ", ")
 	}
-	c.report.Problems = append(c.report.Problems, Problem{Object: "database " + path, What: "it was damaged", Remedy: remedy, Repaired: true})
+	c.report.Problems = append(c.report.Problems, Problem{Object: "database", What: "it was damaged", Remedy: remedy, Repaired: true})
 	return true, nil
 }
 
@@ -194,7 +197,12 @@ func (c *check) containerFile(ctx context.Context, parent, id string) error {
 	if err == nil || errdefs.Class(err) != errdefs.ErrNotFound {
 		return err
 	}
-	c.mend("directory "+filepath.Join(parent, id), "no container has it", "removed", func() error {
+	object, what := "directory "+filepath.Join(parent, id), "no container has it"
+	if c.rebuilt {
+		c.found(object, what, "its record was lost with the database: save what is worth it from upper/ in it, then repair once more")
+		return nil
+	}
+	c.mend(object, what, "removed", func() error {
 		_, err := c.e.recover(ctx, id)
 		return err
 	})

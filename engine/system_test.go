@@ -277,6 +277,14 @@ func TestCheckFindsWhatDoesNotFitAndRepairsWhatItMay(t *testing.T) {
 func TestCheckRebuildsADamagedDatabase(t *testing.T) {
 	e, opts := brokenEngine(t)
 	path := e.paths.database()
+	c, err := e.lookup(context.Background(), "whole")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote := filepath.Join(e.paths.container(c.Config.ID), "upper", "diary")
+	if err := os.MkdirAll(wrote, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -289,6 +297,9 @@ func TestCheckRebuildsADamagedDatabase(t *testing.T) {
 	r, err = Check(ctx, true, opts...)
 	if err != nil || len(r.Problems) == 0 || !r.Problems[0].Repaired {
 		t.Fatalf("expected it to be repaired; got %+v, %v", r, err)
+	}
+	if _, err := os.Stat(wrote); err != nil {
+		t.Errorf("expected what a container wrote to outlive the loss of its record, got %v", err)
 	}
 	again, err := Open(ctx, opts...)
 	if err != nil {

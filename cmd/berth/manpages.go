@@ -59,7 +59,7 @@ func manpage(w io.Writer, cmd *cobra.Command) {
 	}
 	fmt.Fprintf(w, ".TH %q \"1\" %q \"berth %s\" \"Berth\"\n", strings.ToUpper(name), date, roff(build.Version))
 	fmt.Fprintf(w, ".SH NAME\n%s \\- %s\n", roff(name), roff(lowerFirst(cmd.Short)))
-	fmt.Fprintf(w, ".SH SYNOPSIS\n.B %s\n%s\n", roff(cmd.CommandPath()), roff(strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath())))
+	fmt.Fprintf(w, ".SH SYNOPSIS\n.B %s\n%s\n", roff(cmd.CommandPath()), roff(strings.TrimSpace(strings.TrimPrefix(cmd.UseLine(), cmd.CommandPath()))))
 	fmt.Fprint(w, ".SH DESCRIPTION\n")
 	text := cmd.Long
 	if !cmd.HasParent() {
