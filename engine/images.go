@@ -151,30 +151,54 @@ func (s *Images) guard(force bool) func(ctx context.Context, id string) (func(),
 	}
 }
 
-// free returns ErrConflict while containers are made from the image; with force it removes them. The image's lock is held.
+// free returns ErrConflict while containers are made from the image; with force it removes them, but for those of other
+// namespaces of the store. The image's lock is held.
 func (s *Images) free(ctx context.Context, id string, force bool) error {
-	var users []*container.Container
-	err := s.e.store.View(ctx, func(tx store.Tx) (err error) {
+	users, err := s.users(ctx, id)
+	if err != nil {
+		return err
+	}
+	var keep []string
+	for _, c := range users {
+		name := fmt.Sprintf("%s (%s)", c.Config.Name, shortImageID(c.Config.ID))
+		switch foreign := !s.e.sees(c); {
+		case foreign:
+			keep = append(keep, fmt.Sprintf("%s of namespace %q", name, c.Config.Namespace))
+		case !force:
+			keep = append(keep, name)
+		default:
+			_, err := s.e.Containers.Remove(ctx, c.Config.ID, RemoveOptions{Force: true, Depend: true})
+			if err != nil && errdefs.Class(err) != errdefs.ErrNotFound {
+				return err
+			}
+		}
+	}
+	if len(keep) == 0 {
+		return nil
+	}
+	return errdefs.Conflict("image %s is in use by %s: remove the containers first, or all of it with --force",
+		shortImageID(id), strings.Join(keep, ", "))
+}
+
+// users are the containers made from an image, in all namespaces: layers are shared by all of them.
+func (s *Images) users(ctx context.Context, id string) (users []*container.Container, err error) {
+	st := s.e.store
+	if s.e.settings.namespace != "" {
+		if st, err = s.e.openStoreIn(ctx, ""); err != nil {
+			return nil, err
+		}
+		defer st.Close()
+	}
+	err = st.View(ctx, func(tx store.Tx) (err error) {
 		users, err = tx.Containers().ByImage(id)
 		return err
 	})
-	if err != nil || len(users) == 0 {
-		return err
-	}
-	if !force {
-		var names []string
-		for _, c := range users {
-			names = append(names, fmt.Sprintf("%s (%s)", c.Config.Name, shortImageID(c.Config.ID)))
-		}
-		return errdefs.Conflict("image %s is in use by %s: remove the containers first, or all of it with --force",
-			shortImageID(id), strings.Join(names, ", "))
-	}
-	for _, c := range users {
-		if _, err := s.e.Containers.Remove(ctx, c.Config.ID, RemoveOptions{Force: true, Depend: true}); err != nil && errdefs.Class(err) != errdefs.ErrNotFound {
-			return err
-		}
-	}
-	return nil
+	return users, err
+}
+
+// sees reports whether the container is in the engine's namespace.
+func (e *Engine) sees(c *container.Container) bool {
+	return e.settings.namespace == "" || e.settings.namespace == c.Config.Namespace
 }
 
 // List returns images, newest first.

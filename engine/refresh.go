@@ -17,6 +17,11 @@ import (
 
 // openStore opens the database, making it if it is not there.
 func (e *Engine) openStore(ctx context.Context) (store.Store, error) {
+	return e.openStoreIn(ctx, e.settings.namespace)
+}
+
+// openStoreIn opens the database as seen from a namespace, from none to see all.
+func (e *Engine) openStoreIn(ctx context.Context, namespace string) (store.Store, error) {
 	backend := e.settings.database
 	if backend == "" {
 		backend = e.config.Engine.DatabaseBackend
@@ -26,7 +31,7 @@ func (e *Engine) openStore(ctx context.Context) (store.Store, error) {
 	}
 	return sqlite.Open(ctx, e.paths.database(), store.Paths{
 		Root: e.paths.root, RunRoot: e.paths.run, StorageRoot: e.paths.storage(), StorageRun: e.paths.storageRun(), GraphDriver: "overlay",
-	}, sqlite.Namespace(e.settings.namespace))
+	}, sqlite.Namespace(namespace))
 }
 
 // refresh does away, once after each boot, with what the reboot voided. On every other open it costs the reading of one small file.
