@@ -234,7 +234,7 @@ func TestRefusedCallsAreAnsweredEPERMAndUnknownOnesENOSYS(t *testing.T) {
 	for name, want := range map[string][]string{
 		"read": {"SCMP_ACT_ALLOW"}, "mount": {"EPERM"}, "keyctl": {"EPERM"}, "bpf": {"EPERM"}, "unshare": {"EPERM"}, "reboot": {"EPERM"},
 		"chroot": {"SCMP_ACT_ALLOW"}, "clone": {"SCMP_ACT_ALLOW if", "EPERM if"}, "socket": {"SCMP_ACT_ALLOW if", "EPERM if"},
-		"clone3": nil, "s390_pci_mmio_read": nil, "listmount": {"SCMP_ACT_ALLOW"}, "call_of_tomorrow": nil,
+		"clone3": nil, "fsopen": nil, "vm86": nil, "s390_pci_mmio_read": nil, "listmount": {"SCMP_ACT_ALLOW"}, "call_of_tomorrow": nil,
 	} {
 		if got := answers[name]; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %v, want %v", name, got, want)
