@@ -13,6 +13,7 @@ import (
 
 	"go.podman.io/storage"
 	graphdriver "go.podman.io/storage/drivers"
+	"go.podman.io/storage/types"
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-engine/berth/errdefs"
@@ -120,7 +121,7 @@ func (s *Store) reopen() (storage.Store, error) {
 
 // storageOptions are storage.conf's with Berth's own places, and with every layer synced before it is recorded (invariant I7).
 func (s *Store) storageOptions() (storage.StoreOptions, error) {
-	opts, err := storage.DefaultStoreOptions()
+	opts, err := types.LoadStoreOptions(types.LoadOptions{})
 	if err != nil {
 		return opts, errdefs.Invalid("reading storage.conf: %w", err)
 	}
@@ -149,7 +150,8 @@ func driverOptions(driver string, given []string) []string {
 	case "overlay":
 		return append(opts, "overlay.sync=filesystem", "overlay.skip_mount_home=true", "overlay.use_composefs=false")
 	case "vfs":
-		return append(vfsOptions(opts), "vfs.sync=filesystem")
+		// The driver looks for the option under its name with the driver's before it.
+		return append(vfsOptions(opts), "vfs.vfs.sync=filesystem")
 	}
 	return opts
 }
@@ -158,7 +160,7 @@ func driverOptions(driver string, given []string) []string {
 func vfsOptions(given []string) []string {
 	return slices.DeleteFunc(slices.Clone(given), func(o string) bool {
 		name, _, _ := strings.Cut(o, "=")
-		return !strings.HasSuffix(name, "imagestore") && name != "vfs.sync"
+		return !strings.HasSuffix(name, "imagestore")
 	})
 }
 
