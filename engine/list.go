@@ -23,46 +23,57 @@ func (s *Containers) List(ctx context.Context, o ListOptions) ([]Summary, error)
 		return nil, err
 	}
 	all := o.All || o.Last > 0 || filter.SelectsStatus()
-	var found []*container.Container
 	var fc container.FilterContext
-	err = e.store.View(ctx, func(tx store.Tx) (err error) {
+	if fc.Images, err = e.ancestors(ctx, filter.Ancestors()); err != nil {
+		return nil, err
+	}
+	var list []Summary
+	err = e.store.View(ctx, func(tx store.Tx) error {
 		if fc.Created, err = createdTimes(tx, filter.References()); err != nil {
 			return err
 		}
+		list = nil
+		take := func(c *container.Container) bool {
+			e.showTruth(c)
+			shown := all || c.State.Status.Alive() || c.State.Status == container.Restarting
+			if shown && filter.Match(c, fc) {
+				list = append(list, summary(c))
+			}
+			return true
+		}
 		if all {
-			found, err = tx.Containers().All()
-		} else {
-			found, err = tx.Containers().Alive()
+			return tx.Containers().Each(take)
+		}
+		alive, err := tx.Containers().Alive()
+		for _, c := range alive {
+			take(c)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if fc.Images, err = e.ancestors(ctx, filter.Ancestors()); err != nil {
-		return nil, err
+	slices.Reverse(list)
+	if o.Last > 0 && len(list) > o.Last {
+		list = list[:o.Last]
 	}
-	slices.Reverse(found)
-	list := make([]Summary, 0, len(found))
-	for _, c := range found {
-		if o.Last > 0 && len(list) == o.Last {
+	for i := range list {
+		if !o.Size {
 			break
 		}
-		e.showTruth(c)
-		if !all && !c.State.Status.Alive() && c.State.Status != container.Restarting || !filter.Match(c, fc) {
-			continue
+		size, err := e.size(ctx, list[i].Container)
+		if err != nil {
+			return nil, err
 		}
-		sum := Summary{Container: *c, Status: c.State.Status}
-		if o.Size {
-			size, err := e.size(ctx, c)
-			if err != nil {
-				return nil, err
-			}
-			sum.Size = &size
-		}
-		list = append(list, sum)
+		list[i].Size = &size
 	}
 	return list, nil
+}
+
+// summary keeps of a container what a list shows; thousands of environments and layers would only cost memory.
+func summary(c *container.Container) Summary {
+	c.Config.CreateCommand, c.Config.Process.Env, c.Config.Image.Layers = nil, nil, nil
+	return Summary{Container: c, Status: c.State.Status}
 }
 
 // createdTimes are the times of creation of the containers that a filter names.

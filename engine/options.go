@@ -186,9 +186,9 @@ type ListOptions struct {
 	Filters map[string][]string
 }
 
-// Summary is a container in a list.
+// Summary is a container in a list, without its environment, layers and the command line that made it, which Inspect has.
 type Summary struct {
-	container.Container
+	*container.Container
 	// Status is the true one: what the kernel says now, whatever the store still says.
 	Status container.Status
 	Size   *SizeInfo

@@ -203,7 +203,7 @@ func (f *fakeContainers) Inspect(_ context.Context, ref string, _ bool) (*engine
 	if err != nil {
 		return nil, err
 	}
-	return &engine.Details{Container: s.Container, Status: s.Status, RuntimeName: "crun", StorageDriver: "overlay"}, nil
+	return &engine.Details{Container: *s.Container, Status: s.Status, RuntimeName: "crun", StorageDriver: "overlay"}, nil
 }
 
 func (f *fakeContainers) Top(_ context.Context, ref string, descriptors []string) (engine.TopResult, error) {
@@ -272,7 +272,7 @@ func (f *fakeExecs) Remove(context.Context, string, bool) error  { return f.note
 // twoContainers are one that runs and one that has exited.
 func twoContainers() *fakeContainers {
 	web := engine.Summary{
-		Container: container.Container{
+		Container: &container.Container{
 			Config: container.Config{
 				ID: idWeb, Name: "web", Created: testNow.Add(-3 * time.Hour),
 				Image:   container.Image{ID: idDebian, Name: "docker.io/library/nginx:latest", OS: "linux", Architecture: "amd64"},
@@ -290,7 +290,7 @@ func twoContainers() *fakeContainers {
 		Size:   &engine.SizeInfo{RW: 1500, RootFS: 187_000_000},
 	}
 	db := engine.Summary{
-		Container: container.Container{
+		Container: &container.Container{
 			Config: container.Config{
 				ID: idDB, Name: "db", Created: testNow.Add(-48 * time.Hour), Image: container.Image{Name: "docker.io/library/redis:7"},
 				Process: container.Process{Command: []string{"redis-server"}, Terminal: true, Stdin: true},

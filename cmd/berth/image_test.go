@@ -14,6 +14,7 @@ import (
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/engine"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/image"
@@ -80,7 +81,7 @@ func TestImagesSorts(t *testing.T) {
 func TestImagesJSONIsPodmansArray(t *testing.T) {
 	f := twoImages()
 	s := servicesOf(f)
-	sum := engine.Summary{}
+	sum := engine.Summary{Container: new(container.Container)}
 	sum.Config.Image.ID = idDebian
 	s.Containers = &fakeLister{list: []engine.Summary{sum, sum}}
 	got := berthWith(t, s, nil, "images", "--format", "json")
