@@ -15,10 +15,21 @@ import (
 // then does what the restart policy or auto-removal asks for. run is the number of the run that ended; a later one is left alone.
 func (s *Containers) Cleanup(ctx context.Context, id string, run uint64) error {
 	restart, err := s.e.cleanUp(ctx, id, run)
-	if err != nil || !restart {
+	if err != nil {
 		return err
 	}
-	return s.e.restartByPolicy(ctx, id, run)
+	if restart {
+		return s.e.restartByPolicy(ctx, id, run)
+	}
+	return s.e.tidyStore(ctx)
+}
+
+// tidyStore does the store's housekeeping, which nobody waits for in a process that nobody waits for.
+func (e *Engine) tidyStore(ctx context.Context) error {
+	if st, ok := e.store.(interface{ Checkpoint(context.Context) error }); ok {
+		return st.Checkpoint(ctx)
+	}
+	return nil
 }
 
 // cleanUp reports whether the container is to be started again.
