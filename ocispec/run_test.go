@@ -383,14 +383,41 @@ func TestAUserNamespaceMapsRoot(t *testing.T) {
 // giveTo gives the root file system to a user, and lets the user reach it.
 func giveTo(t *testing.T, dir string, id int) {
 	t.Helper()
-	for parent := dir; parent != os.TempDir() && parent != "/"; parent = filepath.Dir(parent) {
-		if err := os.Chmod(parent, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	openWay(t, dir)
 	if out, err := exec.Command("chown", "-hR", fmt.Sprintf("%d:%d", id, id), filepath.Join(dir, "rootfs")).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+}
+
+// openWay lets any user reach a temporary directory.
+func openWay(t *testing.T, dir string) {
+	t.Helper()
+	for ; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAnIDMappedMountHasTheContainersOwners: files of the host's root are the container's root's, though nothing was chowned.
+func TestAnIDMappedMountHasTheContainersOwners(t *testing.T) {
+	onEach(t, sh("echo owner $(stat -c %u /data/file)", try("written", "touch /data/new")), func(t *testing.T, b *bundle) {
+		if b.runtime == "runc" {
+			t.Skip("runc maps IDs of mounts from 1.2 on, and ignores the maps before")
+		}
+		b.in.Config.Namespaces.User.Mode = container.Private
+		b.in.Config.Namespaces.UIDMap, b.in.Config.Namespaces.GIDMap = someMap, someMap
+		data := t.TempDir()
+		if err := os.WriteFile(filepath.Join(data, "file"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m := Resolved(container.Mount{Type: container.Bind, Destination: "/data", IDMap: true}, data)
+		m.UIDMap, m.GIDMap = someMap, someMap
+		b.in.Mounts = []Mount{m}
+		giveTo(t, b.dir, 100000)
+		openWay(t, data)
+		expect(t, b.run(t), "owner 0", "written yes")
+	})
 }
 
 func TestMountsAreMadeInOrder(t *testing.T) {
