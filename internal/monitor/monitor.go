@@ -49,7 +49,7 @@ func Main(args, environ []string) int {
 		return complain(2, err)
 	}
 	m := &monitor{o: o, environ: own(environ), listenFD: -1, terminalFD: -1}
-	m.stdin.m, m.stdin.fd = m, -1
+	m.stdin.m, m.stdin.fd, m.stdin.due = m, -1, o.stdin
 	m.listener.m = m
 	m.sealDescriptors()
 	for i, sig := range ignored {

@@ -30,6 +30,12 @@ type chunk struct {
 	mapped []byte // the memory to unmap; nil for the shared buffer
 }
 
+func (c chunk) release() {
+	if c.mapped != nil {
+		syscall.Munmap(c.mapped)
+	}
+}
+
 func (o *output) watch() {
 	if o.fd >= 0 {
 		o.m.loop.watch(o.fd, eventIn, o)
@@ -80,15 +86,17 @@ func (o *output) end() {
 	o.fd = -1
 }
 
-// take logs a chunk and hands it to the clients. data is in the shared buffer, or in memory of its own after the exit.
+// take logs a chunk and hands it to the clients. It owns data, which is in the shared buffer, or, after the exit, in mapped
+// memory of its own.
 func (m *monitor) take(o *output, data []byte) {
 	m.log.write(o.stream, data)
-	if !m.wanted(o.stream) {
-		return
-	}
 	c := chunk{data: data, stream: o.stream}
 	if &data[0] != &m.chunk[0] {
 		c.mapped = data[:cap(data)]
+	}
+	if !m.wanted(o.stream) {
+		c.release()
+		return
 	}
 	m.queue = append(m.queue, c)
 	m.deliver()
@@ -126,10 +134,8 @@ func (m *monitor) forget() {
 		done = min(done, c.position)
 	}
 	if done > 0 {
-		for i := range m.queue[:done] {
-			if b := m.queue[i].mapped; b != nil {
-				syscall.Munmap(b[:cap(b)])
-			}
+		for _, c := range m.queue[:done] {
+			c.release()
 		}
 		m.queue = m.queue[:copy(m.queue, m.queue[done:])]
 		for _, c := range m.clients {
@@ -162,7 +168,7 @@ func (m *monitor) drain() {
 	}
 }
 
-// readAhead reads one chunk into memory that no client waits for, and returns its size.
+// readAhead reads one chunk, into memory of its own if the shared buffer is in use, and returns its size.
 func (m *monitor) readAhead(o *output) int {
 	if len(m.queue) == 0 {
 		return o.readInto(m.chunk)
@@ -171,9 +177,8 @@ func (m *monitor) readAhead(o *output) int {
 	if buf == nil {
 		return 0
 	}
-	queued := len(m.queue)
 	n := o.readInto(buf)
-	if len(m.queue) == queued || m.queue[len(m.queue)-1].mapped == nil {
+	if n == 0 {
 		syscall.Munmap(buf)
 	}
 	return n

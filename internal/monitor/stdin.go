@@ -12,7 +12,8 @@ const stdinBufferSize = 64 << 10
 // more is read from clients: their pipes fill, and nothing else is held up.
 type stdin struct {
 	m        *monitor
-	fd       int // the pipe's writing end, or the terminal; -1 when closed or never open
+	fd       int  // the pipe's writing end, or the terminal; -1 when closed or not open yet
+	due      bool // it will be opened: a terminal comes late
 	terminal bool
 	once     bool
 	buf      []byte // mapped when first needed
@@ -24,7 +25,8 @@ type stdin struct {
 
 func (s *stdin) open(m *monitor, fd int) {
 	s.fd, s.terminal, s.once = fd, m.o.terminal, m.o.stdinOnce
-	s.watch(0) // to see the process close its end
+	s.due = false
+	s.resume()
 }
 
 // watch is edge-triggered on a terminal, since one that nobody has open is hung up for as long as it pleases.
@@ -48,14 +50,14 @@ func (s *stdin) join(c *client, pipe int) {
 	if pipe < 0 {
 		return
 	}
-	if s.fd < 0 || s.ending || c.flags&wire.FlagStdin == 0 {
+	if s.fd < 0 && !s.due || s.ending || c.flags&wire.FlagStdin == 0 {
 		syscall.Close(pipe)
 		return
 	}
 	syscall.SetNonblock(pipe, true)
 	c.in = &input{s: s, fd: pipe, client: c}
 	s.inputs = append(s.inputs, c.in)
-	if len(s.pending) == 0 {
+	if s.fd >= 0 && len(s.pending) == 0 {
 		s.m.loop.watch(pipe, eventIn, c.in)
 	}
 }
@@ -155,13 +157,14 @@ func (s *stdin) ready(events uint32) {
 	}
 }
 
+// resume reads on from the clients.
 func (s *stdin) resume() {
 	s.pending = nil
 	if s.ending {
 		s.end()
 		return
 	}
-	s.watch(0)
+	s.watch(0) // to see the process close its end
 	for _, in := range s.inputs {
 		s.m.loop.watch(in.fd, eventIn, in)
 	}
@@ -194,7 +197,7 @@ func (s *stdin) end() {
 // close closes the process's standard input, and the clients' pipes, so that they see it.
 func (s *stdin) close() {
 	s.m.loop.close(s.fd)
-	s.fd = -1
+	s.fd, s.due = -1, false
 	s.pending = nil
 	for len(s.inputs) > 0 {
 		s.remove(s.inputs[0])

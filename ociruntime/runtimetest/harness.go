@@ -54,7 +54,7 @@ func makeRootfs(t testing.TB, dir string) {
 	program, err := os.ReadFile(busybox)
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "bin/busybox"), program, 0o755))
-	for _, applet := range []string{"sh", "cat", "true", "sleep", "dd", "ls", "stty", "echo", "yes", "head", "kill", "tail"} {
+	for _, applet := range []string{"sh", "cat", "true", "sleep", "dd", "ls", "stty", "echo", "yes", "head", "kill", "tail", "tr", "sed", "seq", "ps", "id", "od"} {
 		must(t, os.Symlink("busybox", filepath.Join(dir, "bin", applet)))
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "bin/not-executable"), []byte("#!/bin/sh\n"), 0o644))
@@ -190,6 +190,10 @@ func (b *box) mustBeGone() {
 			b.Errorf("process %d outlives its container", b.process.PID.Pid)
 		}
 	}
+	if b.Failed() {
+		text, _ := os.ReadFile(filepath.Join(b.run, "runtime.log"))
+		b.Logf("log of the runtime and the monitor:\n%s", text)
+	}
 	for _, pattern := range []string{"/sys/fs/cgroup/*/berth-test/", "/sys/fs/cgroup/berth-test/"} {
 		left, _ := filepath.Glob(pattern + b.id)
 		for _, dir := range left {
@@ -305,6 +309,10 @@ func (b *box) finish() *said {
 // expectExit compares an exit record.
 func (h *harness) expectExit(e *ociruntime.ExitRecord, code, signal int, oom bool) {
 	h.Helper()
+	if e == nil {
+		h.Error("no exit has been told")
+		return
+	}
 	if e.Code != code || e.Signal != signal || e.OOM != oom {
 		h.Errorf("exit code %d, signal %d, OOM %v; expected %d, %d, %v", e.Code, e.Signal, e.OOM, code, signal, oom)
 	}
@@ -315,4 +323,10 @@ func (h *harness) expectExit(e *ociruntime.ExitRecord, code, signal int, oom boo
 
 func memoryLimit(bytes int64) *specs.LinuxResources {
 	return &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &bytes, Swap: &bytes}}
+}
+
+// inheritable makes a descriptor one that every program started gets, as a shell's redirection does.
+func inheritable(f *os.File) error {
+	_, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0)
+	return err
 }
