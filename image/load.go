@@ -62,10 +62,12 @@ func loadedIDs(loaded []Loaded) []string {
 type source struct {
 	transport string
 	path      string
-	input     io.Reader
-	want      Platform
-	strict    bool
-	progress  io.Writer
+	// only, if not empty, is the one name that is taken.
+	only     string
+	input    io.Reader
+	want     Platform
+	strict   bool
+	progress io.Writer
 }
 
 func (src source) display() string {
@@ -88,6 +90,7 @@ func (s *Store) load(ctx context.Context, src source) ([]Loaded, error) {
 	}
 	defer op.end()
 	doing := "loading " + src.display()
+	src.path, src.only = splitPath(src.transport, src.path)
 	if src.transport, err = op.prepare(&src); err != nil {
 		return nil, contentError(err, doing)
 	}
@@ -96,11 +99,49 @@ func (s *Store) load(ctx context.Context, src source) ([]Loaded, error) {
 		return nil, contentError(err, doing)
 	}
 	defer done()
-	if len(entries) == 0 {
+	if entries = chosen(entries, src.only); len(entries) == 0 {
+		if src.only != "" {
+			return nil, errdefs.NotFound("%s: there is no image named %s in it", doing, src.only)
+		}
 		return nil, errdefs.Invalid("%s: there is no image in it", doing)
 	}
 	loaded, err := op.loadAll(ctx, src, entries)
 	return loaded, contentError(err, doing)
+}
+
+// splitPath splits PATH:NAME, as a reference with a transport may be. A path that exists is taken whole.
+func splitPath(transport, path string) (string, string) {
+	if _, err := os.Lstat(path); transport == "" || transport == "dir" || err == nil {
+		return path, ""
+	}
+	before, name, _ := strings.Cut(path, ":")
+	return before, name
+}
+
+// chosen are the entries of that name, under it alone; all of them if it is empty.
+func chosen(entries []entry, only string) []entry {
+	if only == "" {
+		return entries
+	}
+	var found []entry
+	for _, e := range entries {
+		for _, n := range e.names {
+			if means(only, n) {
+				found = append(found, entry{ref: e.ref, names: []reference.Named{n}})
+				break
+			}
+		}
+	}
+	return found
+}
+
+// means reports whether a name in an archive is what was written, by Docker's rules for short names or by ours.
+func means(written string, name reference.Named) bool {
+	if hub, err := reference.ParseDockerRef(written); err == nil && hub.String() == name.String() {
+		return true
+	}
+	local, err := normalName(written)
+	return err == nil && local.String() == name.String()
 }
 
 // loadAll fetches the entries; if one fails, those that were not there before go again.

@@ -109,6 +109,37 @@ func TestLoadTakesAllImagesOfAllFormats(t *testing.T) {
 	}
 }
 
+func TestPullTakesOneImageOfAnArchive(t *testing.T) {
+	a, b := randomImage(t, 1, "amd64"), randomImage(t, 1, "amd64")
+	images := map[string]v1.Image{"example.com/a:1": a, "docker.io/library/b:2": b, "example.com/b:3": b}
+	docker, oci := dockerArchive(t, images), ociLayout(t, images)
+	id, _ := b.ConfigName()
+	for _, ref := range []string{"docker-archive:" + docker + ":b:2", "oci:" + oci + ":docker.io/library/b:2", "oci-archive:" + tarDir(t, oci) + ":b:2"} {
+		s := newStore(t)
+		ids, err := s.Pull(ctx, ref, PullOptions{})
+		if err != nil || !slices.Equal(ids, []string{id.Hex}) {
+			t.Fatalf("%s: expected %s, got %v, %v", ref, id.Hex, ids, err)
+		}
+		if img, err := s.Resolve(ctx, id.Hex); err != nil || !slices.Equal(img.Names, []string{"docker.io/library/b:2"}) {
+			t.Errorf("%s: expected that name alone, got %+v, %v", ref, img, err)
+		}
+	}
+	_, err := newStore(t).Pull(ctx, "docker-archive:"+docker+":nope:1", PullOptions{})
+	wantClass(t, err, errdefs.ErrNotFound, "nope:1")
+}
+
+func TestProgressIsLinesOffATerminal(t *testing.T) {
+	reg, s := newRegistry(t), newStore(t)
+	name := reg.push(t, "app:v1", randomImage(t, 1, "amd64"))
+	var out bytes.Buffer
+	if _, err := s.Pull(ctx, name, PullOptions{Access: plain, Progress: &out}); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.HasPrefix(text, "Pulling "+name+"\n") || !strings.Contains(text, "\nCopying blob sha256:") || strings.ContainsAny(text, "\r\x1b") {
+		t.Errorf("expected lines, got %q", text)
+	}
+}
+
 func TestLoadTakesStreamsCompressedOrNot(t *testing.T) {
 	img := randomImage(t, 1, "amd64")
 	raw, err := os.ReadFile(dockerArchive(t, map[string]v1.Image{"example.com/a:1": img}))

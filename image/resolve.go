@@ -371,10 +371,10 @@ func join(names []reference.Named) string {
 	return strings.Join(s, ", ")
 }
 
-// describe is for messages: the reference and what it was taken for, if that is something else.
+// describe is for messages: the reference and what it was taken for, if that is more than ref with a tag.
 func describe(ref string, named reference.Named) string {
-	if named == nil || named.String() == ref {
-		return ref
+	if strings.HasPrefix(named.String(), ref) {
+		return named.String()
 	}
 	return fmt.Sprintf("%s (%s)", ref, named)
 }
