@@ -354,3 +354,22 @@ func Atoi(t testing.TB, text string) int {
 	}
 	return n
 }
+
+// Processes are the PIDs of all processes that this sandbox's engine has now, by the name of their program.
+func (s *Sandbox) Processes() map[string][]int {
+	s.t.Helper()
+	found := map[string][]int{}
+	for _, l := range s.LeftNow() {
+		if l.Kind != leak.Process {
+			continue
+		}
+		pid := Atoi(s.t, l.Name)
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		if err != nil {
+			continue // it has just ended
+		}
+		name := filepath.Base(exe)
+		found[name] = append(found[name], pid)
+	}
+	return found
+}
