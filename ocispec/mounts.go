@@ -16,8 +16,9 @@ import (
 // DefaultShmSize is the size of /dev/shm, in bytes, where none is configured.
 const DefaultShmSize = 64 << 20
 
-// mounts fills in all mounts: the kernel's file systems, those of a read-only container, then the user's and the engine's files
-// by the depth of their destination. A mount of the user's takes the place of a default one.
+// mounts fills in all mounts: the kernel's file systems, then the tmpfs of a read-only container, the user's mounts and the engine's
+// files by the depth of their destination. A mount of the user's takes the place of one of the kernel's, and one of /dev or /sys of
+// those below too.
 func (b *builder) mounts() error {
 	if err := absolute("root file system", b.Rootfs); err != nil {
 		return err
@@ -30,9 +31,9 @@ func (b *builder) mounts() error {
 	for _, m := range own {
 		taken[m.Destination] = true
 	}
-	defaults := append(b.kernelMounts(), b.readOnlyTmpfs()...)
-	for _, m := range defaults {
-		if !taken[m.Destination] && !(taken["/dev"] && strings.HasPrefix(m.Destination, "/dev/")) {
+	for _, m := range b.kernelMounts() {
+		top := "/" + strings.SplitN(m.Destination, "/", 3)[1]
+		if !taken[m.Destination] && !taken[top] {
 			b.spec.Mounts = append(b.spec.Mounts, m)
 		}
 	}
@@ -173,7 +174,7 @@ func (b *builder) readOnlyTmpfs() []specs.Mount {
 	return list
 }
 
-// ownMounts are the user's mounts, and the engine's files that no mount of the user's replaces, sorted.
+// ownMounts are the mounts of a read-only container, the user's, and the engine's files, sorted. The user's replace the others.
 func (b *builder) ownMounts() ([]specs.Mount, error) {
 	all := slices.Clone(b.Mounts)
 	wanted := map[string]bool{}
@@ -191,7 +192,7 @@ func (b *builder) ownMounts() ([]specs.Mount, error) {
 			all = append(all, m)
 		}
 	}
-	list := make([]specs.Mount, 0, len(all))
+	list := b.readOnlyTmpfs()
 	for _, m := range all {
 		converted, err := specMount(m)
 		if err != nil {

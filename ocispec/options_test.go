@@ -106,6 +106,13 @@ var options = map[string]option{
 	}),
 	"mounts":    onUnified(someMounts),
 	"mount-dev": onUnified(func(in *Input) { in.Mounts = []Mount{{Type: "bind", Source: "/dev", Destination: "/dev"}} }),
+	"mount-sys": onUnified(func(in *Input) {
+		in.Mounts = []Mount{{Type: "bind", Source: "/sys", Destination: "/sys", Options: []string{"ro"}}}
+	}),
+	"read-only-mounts": onUnified(func(in *Input) {
+		in.Config.ReadOnly, in.Config.ReadWriteTmpfs = true, true
+		in.Mounts = []Mount{{Type: "tmpfs", Destination: "/var"}, {Type: "bind", Source: "/mine", Destination: "/run"}}
+	}),
 	"mount-over-files": onUnified(func(in *Input) {
 		in.Mounts = []Mount{{Type: "bind", Source: "/my/hosts", Destination: "/etc/hosts"}, {Type: "tmpfs", Destination: "/dev/shm"}}
 	}),
