@@ -32,7 +32,7 @@ func TestImagesAreLoadedListedTaggedAndRemoved(t *testing.T) {
 	sandbox.Equal(t, "a run by the new name", s.OK("run", "--rm", "localhost/other:2", "echo", "x"), "x")
 	sandbox.Equal(t, "a run by the ID", s.OK("run", "--rm", strings.TrimPrefix(id, "sha256:")[:12], "echo", "x"), "x")
 	sandbox.Equal(t, "a run by the short name", s.OK("run", "--rm", "busybox", "echo", "x"), "x")
-	s.OK("untag", "localhost/other:2")
+	s.OK("untag", bb, "localhost/other:2")
 	s.Fails(125, []string{"localhost/other:2"}, "run", "--rm", "--pull", "never", "localhost/other:2", "true")
 
 	var history []map[string]any
@@ -176,7 +176,7 @@ func TestABlobThatIsNotWhatItsDigestSaysIsRefused(t *testing.T) {
 	r := s.StartRegistry("")
 	remote := r.Host + "/tool:1"
 	s.OK("push", "-q", bb, remote)
-	s.OK("rmi", "-f", bb, remote)
+	s.OK("rmi", "-f", bb)
 	spoilt := 0
 	err := filepath.Walk(r.Storage, func(path string, info os.FileInfo, err error) error {
 		if err == nil && info.Name() == "data" && info.Size() > 100<<10 {

@@ -39,6 +39,22 @@ func FailpointPrograms() (string, error) {
 	return failpointPrograms()
 }
 
+// Build builds another main package of this tree, an example, into the sandbox and returns the program's path.
+func (s *Sandbox) Build(dir string) string {
+	s.t.Helper()
+	root, err := repository()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	path := filepath.Join(s.Dir, filepath.Base(dir))
+	cmd := exec.Command("go", "build", "-tags", tags, "-o", path, "./"+dir)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return path
+}
+
 // build builds all programs into bin/NAME. Several test processes may do so at once: the first builds, the others find that
 // there is nothing left to do.
 func build(name, tags string) (string, error) {

@@ -45,7 +45,7 @@ var debianArchive = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	defer unlock()
-	archive := filepath.Join(dir, fmt.Sprintf("debian-%s-%s-1.tar", release, runtime.GOARCH))
+	archive := filepath.Join(dir, fmt.Sprintf("debian-%s-%s-2.tar", release, runtime.GOARCH))
 	if _, err := os.Stat(archive); err == nil {
 		return archive, nil
 	}
@@ -62,6 +62,9 @@ func bootstrap(dir, archive string) error {
 		return err
 	}
 	defer os.RemoveAll(root)
+	if err := os.Chmod(root, 0o755); err != nil { // it becomes the root directory that every user passes
+		return err
+	}
 	part := archive + ".part"
 	for _, args := range [][]string{
 		{"debootstrap", "--variant=minbase", "--include=" + packages, release, root, mirror},
