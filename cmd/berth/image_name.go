@@ -60,13 +60,13 @@ Exit code 1 says that the only thing wrong was an image that is not there; 2 tha
 		Example: "berth rmi debian\nberth rmi $(berth images -q --filter dangling=true)",
 		Args:    namedOrAll("images", &all),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return removeImages(cmd.Context(), a, args, o, ignore)
+			return removeImages(cmd.Context(), a, args, o, ignore || o.Force)
 		},
 		ValidArgsFunction: completeImages(a),
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&all, "all", "a", false, "All images")
-	f.BoolVarP(&o.Force, "force", "f", false, "Remove all names of an image, and the containers made from it")
+	f.BoolVarP(&o.Force, "force", "f", false, "Remove the containers made from an image first, and by ID all its names; an image that is not there is no error")
 	f.BoolVarP(&ignore, "ignore", "i", false, "An image that is not there is no error")
 	f.BoolVar(&o.NoPrune, "no-prune", false, "Leave parts that nothing stands on any more")
 	return cmd
