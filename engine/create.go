@@ -320,6 +320,9 @@ func (e *Engine) configure(ctx context.Context, o CreateOptions, img *image.Imag
 	if volumes, err = e.planMounts(ctx, &cfg, o, slices.Sorted(maps.Keys(img.Config.Config.Volumes))); err != nil {
 		return cfg, nil, nil, err
 	}
+	if err = e.checkIDMapped(ctx, &cfg); err != nil {
+		return cfg, nil, nil, err
+	}
 	warnings, err = e.checkConfig(&cfg)
 	return cfg, volumes, warnings, err
 }
@@ -412,11 +415,32 @@ func (e *Engine) applyProcess(cfg *container.Config, o CreateOptions, img *image
 	p.Env = e.environment(o, ic.Env)
 }
 
+// proxies are the variables that a container is given of the engine's own environment, as podman does (containers.conf(5), http_proxy).
+var proxies = []string{"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY"}
+
+// hostEnvironment is what a container is given of this process's environment: all with env_host, the proxies without http_proxy=false.
+func (e *Engine) hostEnvironment() []string {
+	conf := e.config.Containers
+	if conf.EnvHost != nil && *conf.EnvHost {
+		return os.Environ()
+	}
+	if conf.HTTPProxy != nil && !*conf.HTTPProxy {
+		return nil
+	}
+	var env []string
+	for _, name := range proxies {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
 // environment is the configuration's, the image's and the options', the later winning.
 func (e *Engine) environment(o CreateOptions, fromImage []string) []string {
 	var env []string
 	if !o.UnsetAll {
-		env = append(slices.Clone(e.config.Containers.Env), fromImage...)
+		env = slices.Concat(e.hostEnvironment(), e.config.Containers.Env, fromImage)
 	}
 	env = append(env, o.Env...)
 	last := make(map[string]int, len(env))

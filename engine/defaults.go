@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"syscall"
 
@@ -155,6 +157,13 @@ func (e *Engine) applyListDefaults(cfg *container.Config) error {
 			cfg.Process.Rlimits = append(cfg.Process.Rlimits, l)
 		}
 	}
+	if cfg.Security.Seccomp == "" && conf.SeccompProfile != "" && !cfg.Security.Privileged {
+		data, err := os.ReadFile(conf.SeccompProfile)
+		if err != nil {
+			return errdefs.Invalid("seccomp_profile of containers.conf: %w", err)
+		}
+		cfg.Security.Seccomp, cfg.Security.SeccompProfile = conf.SeccompProfile, string(data)
+	}
 	if !cfg.Hosts.NoHosts {
 		cfg.Hosts.NoHosts = conf.NoHosts
 	}
@@ -168,6 +177,26 @@ func (e *Engine) applyListDefaults(cfg *container.Config) error {
 		cfg.Hosts.DNSOptions = conf.DNSOptions
 	}
 	return nil
+}
+
+// checkIDMapped refuses id-mapped mounts under a runc that would leave the map out without a word: those before 1.2.
+func (e *Engine) checkIDMapped(ctx context.Context, cfg *container.Config) error {
+	if !slices.ContainsFunc(cfg.Mounts, func(m container.Mount) bool { return m.IDMap }) {
+		return nil
+	}
+	rt, err := e.runtime(cfg.Runtime)
+	if err != nil || rt.Name() != "runc" {
+		return err
+	}
+	info, err := rt.Info(ctx)
+	if err != nil {
+		return err
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(info.Version, "%d.%d", &major, &minor); err != nil || major > 1 || minor >= 2 {
+		return nil
+	}
+	return errdefs.NotImplemented("the mount option idmap needs runc 1.2 or newer, or crun: this is runc %s", info.Version)
 }
 
 // namespaceTargets are the namespaces of a configuration that may be another container's.

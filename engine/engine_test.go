@@ -102,7 +102,8 @@ func TestRestartDelayDoublesToAMinuteAndBeginsAnewAfterASteadyRun(t *testing.T) 
 }
 
 func TestEnvironmentLaterWinsAndUnsetLeavesOut(t *testing.T) {
-	e := &Engine{config: &config.Config{Containers: config.Containers{Env: []string{"A=conf", "B=conf"}}}}
+	no := false
+	e := &Engine{config: &config.Config{Containers: config.Containers{Env: []string{"A=conf", "B=conf"}, HTTPProxy: &no}}}
 	for _, c := range []struct {
 		name string
 		o    CreateOptions
@@ -199,5 +200,23 @@ func TestCapabilitiesOfContainersConfNeedNoPrefix(t *testing.T) {
 	e := &Engine{config: &config.Config{Containers: config.Containers{DefaultCapabilities: []string{"CHOWN", "cap_kill"}}}}
 	if got, want := e.defaultCapabilities(), []string{"CAP_CHOWN", "CAP_KILL"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestProxiesOfTheHostReachAContainerUnlessSwitchedOff(t *testing.T) {
+	for _, name := range proxies {
+		t.Setenv(name, "")
+	}
+	t.Setenv("https_proxy", "http://proxy:3128")
+	yes, no := true, false
+	for _, c := range []struct {
+		name string
+		conf config.Containers
+		want bool
+	}{{"default", config.Containers{}, true}, {"on", config.Containers{HTTPProxy: &yes}, true}, {"off", config.Containers{HTTPProxy: &no}, false}} {
+		e := &Engine{config: &config.Config{Containers: c.conf}}
+		if got := slices.Contains(e.environment(CreateOptions{}, nil), "https_proxy=http://proxy:3128"); got != c.want {
+			t.Errorf("%s: passed on %v, want %v", c.name, got, c.want)
+		}
 	}
 }

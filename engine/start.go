@@ -180,6 +180,7 @@ type starting struct {
 	root    *rootfs.Root
 	user    rootfs.User
 	process *ociruntime.Process
+	seccomp string // where to keep the compiled filter; empty if it is there
 }
 
 // startLocked starts a container that does not run. The caller holds its lock, and has it reconciled. On error the host is what it
@@ -318,6 +319,9 @@ func (s *starting) writeBundle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.seccomp, err = s.e.useCompiledSeccomp(s.rt, spec); err != nil {
+		return err
+	}
 	data, err := json.Marshal(spec)
 	if err != nil {
 		return errdefs.Internal("encoding the spec of container %s: %w", s.c.Config.Name, err)
@@ -350,6 +354,7 @@ func (s *starting) create(ctx context.Context) error {
 	if s.process, err = s.rt.Create(ctx, req); err != nil {
 		return err
 	}
+	s.e.keepCompiledSeccomp(s.rt, cfg.ID, s.seccomp)
 	return writeRunRecord(req.Run, runRecord{Run: s.c.State.Run + 1, PID: s.process.PID, Monitor: s.process.Monitor})
 }
 

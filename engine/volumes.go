@@ -260,6 +260,13 @@ func (e *Engine) planMounts(ctx context.Context, cfg *container.Config, o Create
 		}
 		mounts = addMounts(mounts, inherited)
 	}
+	for _, text := range e.config.Containers.Volumes {
+		m, err := container.ParseVolume(text, "/")
+		if err != nil {
+			return nil, err
+		}
+		mounts = addMounts(mounts, []container.Mount{m})
+	}
 	declared, err := mountsOfImage(imageVolumes, o.ImageVolumes)
 	if err != nil {
 		return nil, err
