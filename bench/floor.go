@@ -83,13 +83,14 @@ func (f *floor) takeSpec(c *contestant) error {
 	for i, m := range mounts {
 		m := m.(map[string]any)
 		source, _ := m["source"].(string)
-		if info, err := os.Stat(source); err == nil && info.Mode().IsRegular() {
-			copied := filepath.Join(f.dir, "file"+strconv.Itoa(i))
-			if err := copyFile(source, copied); err != nil {
-				return err
-			}
-			m["source"] = copied
+		if !strings.HasPrefix(source, filepath.Dir(f.dir)+"/") {
+			continue
 		}
+		own, err := f.ownSource(source, i)
+		if err != nil {
+			return err
+		}
+		m["source"] = own
 	}
 	for _, args := range []string{"true", "sleep"} {
 		if args == "sleep" {
@@ -108,6 +109,19 @@ func (f *floor) takeSpec(c *contestant) error {
 		}
 	}
 	return nil
+}
+
+// ownSource copies a file that the engine made for its container, or makes a directory in place of the engine's.
+func (f *floor) ownSource(source string, n int) (string, error) {
+	own := filepath.Join(f.dir, "source"+strconv.Itoa(n))
+	info, err := os.Stat(source)
+	if err != nil {
+		return "", err
+	}
+	if info.IsDir() {
+		return own, os.Mkdir(own, 0o755)
+	}
+	return own, copyFile(source, own)
 }
 
 func (f *floor) call(args ...string) error {
