@@ -184,6 +184,9 @@ func (e *Engine) checkIDMapped(ctx context.Context, cfg *container.Config) error
 	if !slices.ContainsFunc(cfg.Mounts, func(m container.Mount) bool { return m.IDMap }) {
 		return nil
 	}
+	if m := cfg.Namespaces.User.Mode; m != container.Auto && m != container.Private {
+		return errdefs.Invalid("the mount option idmap needs a user namespace: use --userns auto too")
+	}
 	rt, err := e.runtime(cfg.Runtime)
 	if err != nil || rt.Name() != "runc" {
 		return err
@@ -193,10 +196,10 @@ func (e *Engine) checkIDMapped(ctx context.Context, cfg *container.Config) error
 		return err
 	}
 	var major, minor int
-	if _, err := fmt.Sscanf(info.Version, "%d.%d", &major, &minor); err != nil || major > 1 || minor >= 2 {
+	if _, err := fmt.Sscanf(info.Version, "runc version %d.%d", &major, &minor); err != nil || major > 1 || minor >= 2 {
 		return nil
 	}
-	return errdefs.NotImplemented("the mount option idmap needs runc 1.2 or newer, or crun: this is runc %s", info.Version)
+	return errdefs.NotImplemented("the mount option idmap needs runc 1.2 or newer, or crun: this is %s", info.Version)
 }
 
 // namespaceTargets are the namespaces of a configuration that may be another container's.
