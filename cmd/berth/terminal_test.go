@@ -172,9 +172,10 @@ func TestASignalBeforeTheStartCancelsIt(t *testing.T) {
 	f := twoContainers()
 	c := &slowCreate{fakeContainers: f}
 	for _, args := range []string{"run img", "run -d img", "create img"} {
-		c.begun = make(chan struct{})
+		begun := make(chan struct{})
+		c.begun = begun
 		go func() {
-			<-c.begun
+			<-begun
 			syscall.Kill(os.Getpid(), syscall.SIGINT)
 		}()
 		s := with(f)
