@@ -68,9 +68,10 @@ func (c *creation) start() error {
 		files = append(files, uintptr(c.m.o.extra.first+i))
 	}
 	env := append(c.m.environ[:len(c.m.environ):len(c.m.environ)], c.m.o.env...)
+	// If this process is killed the runtime goes with it, so that whoever cleans up finds nothing that still grows.
 	pidfd := -1
 	pid, err := syscall.ForkExec(c.m.o.runtime, c.arguments(), &syscall.ProcAttr{
-		Env: env, Files: files, Sys: &syscall.SysProcAttr{PidFD: &pidfd},
+		Env: env, Files: files, Sys: &syscall.SysProcAttr{PidFD: &pidfd, Pdeathsig: syscall.SIGKILL},
 	})
 	for _, fd := range files {
 		if int(fd) != c.errorFD {

@@ -87,23 +87,16 @@ func (m *monitor) writeRecord() {
 func (m *monitor) sayGoodbye() {
 	deadline := now() + farewell
 	for {
-		left := m.dropStuck()
+		next := m.dropStuck()
 		waiting := m.inherited != nil && !m.cleanedUp
-		timeout := -1
-		if m.others() > 0 {
-			rest := deadline - now()
-			if rest > 0 {
-				waiting = true
-				if left >= 0 {
-					rest = min(rest, left)
-				}
-				timeout = int(rest/1_000_000) + 1
-			}
+		if left := deadline - now(); left > 0 && m.others() > 0 {
+			waiting = true
+			next = sooner(next, left)
 		}
 		if !waiting {
 			return
 		}
-		m.loop.wait(timeout)
+		m.loop.wait(next)
 	}
 }
 

@@ -13,6 +13,10 @@ const (
 	textSizeCRI  = 8 << 10
 	textSizeJSON = 16 << 10
 
+	// partialPatience is how long the beginning of a line waits for its end, in nanoseconds: so long that what a program writes in
+	// blocks is logged in lines, and so short that nobody who follows the log waits for a prompt.
+	partialPatience = second / 20
+
 	// logBufferSize holds many records for one write, and at least one record of any form.
 	logBufferSize = 256 << 10
 )
@@ -20,8 +24,8 @@ const (
 // log writes a container's output to a file. What it cannot write it counts, and tells in the log when it can write again: a
 // full disk must not stop a container.
 //
-// A record is written whole or not at all, and a line that is not whole is written at once and marked partial, so that nothing
-// is kept here that a kill could lose.
+// A record is written whole or not at all. The beginning of a line waits a moment for the rest, and is then written as a partial
+// record.
 type log struct {
 	fd       int // -1: no log
 	path     string
@@ -32,13 +36,21 @@ type log struct {
 	maxFiles int
 	size     int64 // of the file
 
-	out     []byte // mapped
-	n       int    // bytes of out in use
-	partial [3]bool
+	out     []byte  // mapped
+	n       int     // bytes of out in use
+	partial [3]bool // the stream's last record was partial
+	begun   [3]tail
 
 	dropped  int64 // records lost and not told of yet
 	told     int64 // how many of them the batch in out tells of
 	lastFail error
+}
+
+// tail is the beginning of a stream's line.
+type tail struct {
+	buf   []byte // mapped
+	n     int
+	since int64
 }
 
 // format appends one record to b. whole says that a newline followed the text.
@@ -79,9 +91,12 @@ func openLog(o *options) (*log, error) {
 		return nil, err
 	}
 	l.size = st.Size
-	if l.out = mapBuffer(logBufferSize); l.out == nil {
+	if l.out = mapBuffer(logBufferSize + 2*l.textSize); l.out == nil {
 		return nil, errors.New("no memory for the log's buffer")
 	}
+	tails := l.out[logBufferSize:]
+	l.begun[stdout].buf, l.begun[stderr].buf = tails[:l.textSize], tails[l.textSize:]
+	l.out = l.out[:logBufferSize:logBufferSize]
 	return l, nil
 }
 
@@ -96,22 +111,91 @@ func (l *log) write(stream int, data []byte) {
 	}
 	l.format.at(clock(clockRealtime))
 	l.tellDropped()
+	if l.begun[stream].n > 0 {
+		data = l.complete(stream, data)
+	}
 	for len(data) > 0 {
 		text := data
 		if len(text) > l.textSize {
 			text = text[:l.textSize]
 		}
 		end := bytes.IndexByte(text, '\n')
-		whole := end >= 0
-		if whole {
+		switch {
+		case end >= 0:
+			l.record(stream, text[:end], true)
 			data = data[end+1:]
-			text = text[:end]
-		} else {
+		case len(text) == l.textSize:
+			l.record(stream, text, false)
 			data = data[len(text):]
+		default:
+			l.begin(stream, text)
+			data = nil
 		}
-		l.record(stream, text, whole)
 	}
 	l.flush()
+}
+
+// begin keeps the beginning of a line.
+func (l *log) begin(stream int, text []byte) {
+	t := &l.begun[stream]
+	if t.n == 0 {
+		t.since = now()
+	}
+	t.n += copy(t.buf[t.n:], text)
+}
+
+// complete adds to the beginning of a line what of data belongs to it, and returns the rest.
+func (l *log) complete(stream int, data []byte) []byte {
+	t := &l.begun[stream]
+	text := data[:min(len(data), l.textSize-t.n)]
+	end := bytes.IndexByte(text, '\n')
+	if end >= 0 {
+		text = text[:end]
+	}
+	l.begin(stream, text)
+	if end >= 0 {
+		l.record(stream, t.buf[:t.n], true)
+		t.n = 0
+		return data[end+1:]
+	}
+	if t.n == l.textSize {
+		l.record(stream, t.buf[:t.n], false)
+		t.n = 0
+	}
+	return data[len(text):]
+}
+
+// flushBegun writes the beginnings of lines that have waited long enough, and returns how long the next has still to wait, in
+// nanoseconds; -1 when there is none.
+func (l *log) flushBegun() int64 {
+	if l.begun[stdout].n+l.begun[stderr].n == 0 {
+		return -1
+	}
+	next, t := int64(-1), now()
+	for stream := stdout; stream <= stderr; stream++ {
+		b := &l.begun[stream]
+		if b.n == 0 {
+			continue
+		}
+		if left := b.since + partialPatience - t; left <= 0 {
+			l.writeBegun(stream)
+		} else if next < 0 || left < next {
+			next = left
+		}
+	}
+	return next
+}
+
+func (l *log) writeBegun(stream int) {
+	t := &l.begun[stream]
+	if t.n == 0 {
+		return
+	}
+	l.format.at(clock(clockRealtime))
+	l.tellDropped()
+	l.record(stream, t.buf[:t.n], false)
+	l.flush()
+	t.n = 0
 }
 
 // record adds one record to the batch, and rotates before it if it would make the file too long.
@@ -189,11 +273,13 @@ func (l *log) flush() {
 
 var newline = []byte{'\n'}
 
-// close writes what is still to be told.
+// close writes what is still to be written or told.
 func (l *log) close() {
 	if l.fd < 0 {
 		return
 	}
+	l.writeBegun(stdout)
+	l.writeBegun(stderr)
 	l.format.at(clock(clockRealtime))
 	l.tellDropped()
 	l.flush()

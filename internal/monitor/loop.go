@@ -46,10 +46,14 @@ func (l *loop) close(fd int) {
 	}
 }
 
-// wait handles what is ready within the timeout, in milliseconds, -1 for ever. It reports false when nothing was: time is up or
-// a signal came.
-func (l *loop) wait(timeout int) bool {
-	n, _ := syscall.EpollWait(l.epoll, l.events[:], timeout)
+// wait handles what is ready within the timeout, in nanoseconds, below 0 for ever. It reports false when nothing was: time is up
+// or a signal came.
+func (l *loop) wait(timeout int64) bool {
+	milliseconds := -1
+	if timeout >= 0 {
+		milliseconds = int((timeout + 999_999) / 1_000_000)
+	}
+	n, _ := syscall.EpollWait(l.epoll, l.events[:], milliseconds)
 	for i := 0; i < n; i++ {
 		fd := int(l.events[i].Fd)
 		if h := l.handlers[fd]; h != nil {

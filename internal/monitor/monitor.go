@@ -128,23 +128,30 @@ func (m *monitor) welcome() {
 	m.inherited.listen()
 }
 
-// hold is the monitor's long life: it serves whatever comes until the process has ended.
+// hold is the monitor's long life: it serves whatever comes until the process has ended. When nothing has happened for a second it
+// rests, and then sleeps until something does.
 func (m *monitor) hold() {
 	quiet := false
 	for !m.exited {
-		timeout := -1
+		next := int64(-1)
 		if !quiet {
-			timeout = 1000
+			next = second
 		}
-		if left := m.dropStuck(); left >= 0 {
-			timeout = min(1000, int(left/1_000_000)+1)
-		}
-		quiet = !m.loop.wait(timeout)
+		next = sooner(sooner(next, m.dropStuck()), m.log.flushBegun())
+		happened := m.loop.wait(next)
 		m.reap()
-		if quiet {
+		if quiet = !happened && next == second; quiet {
 			m.rest()
 		}
 	}
+}
+
+// sooner is the smaller of two times to wait; one below 0 is for ever.
+func sooner(a, b int64) int64 {
+	if a < 0 || b >= 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // rest gives back what a busy time has taken. After it the loop sleeps until something happens.

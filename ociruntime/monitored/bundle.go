@@ -39,7 +39,7 @@ func (r *Runtime) remember(id, bundle string) error {
 	return nil
 }
 
-// forget removes the note, and the control groups, unless the runtime has removed them itself.
+// forget removes the note, and the control groups with what runs in them, unless the runtime has done so itself.
 func (r *Runtime) forget(id string, cgroups bool) error {
 	link := r.bundleLink(id)
 	if cgroups {

@@ -5,14 +5,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-engine/berth/errdefs"
 )
 
-// removeCgroups removes the control group path, with those below it, from every hierarchy mounted under root. The empty path and
-// the root are left alone.
+// cgroupPatience is how long killed processes have to leave their control groups.
+const cgroupPatience = 10 * time.Second
+
+// removeCgroups removes the control group path, with those below it, from every hierarchy mounted under root, and kills the
+// processes that are left in it. The empty path and the root are left alone.
 func removeCgroups(root, path string) error {
 	if path = filepath.Clean("/" + path); path == "/" {
 		return nil
@@ -21,24 +27,21 @@ func removeCgroups(root, path string) error {
 	if entries, err := os.ReadDir(root); err == nil && !isCgroup2(root) {
 		hierarchies = hierarchies[:0]
 		for _, e := range entries {
-			if h := filepath.Join(root, e.Name()); isHierarchy(h) {
-				hierarchies = append(hierarchies, h)
-			}
+			hierarchies = append(hierarchies, filepath.Join(root, e.Name()))
 		}
 	}
+	deadline := time.Now().Add(cgroupPatience)
 	for _, h := range hierarchies {
-		if err := removeCgroup(filepath.Join(h, path)); err != nil {
+		dir := filepath.Join(h, path)
+		err := removeCgroup(dir)
+		for ; errors.Is(err, unix.EBUSY) && time.Now().Before(deadline); err = removeCgroup(dir) {
+			time.Sleep(2 * time.Millisecond)
+		}
+		if err != nil {
 			return errdefs.Internal("remove control group: %w", err)
 		}
 	}
 	return nil
-}
-
-// isHierarchy reports whether dir is of a mounted hierarchy. Beside these there are links, and mount points of what is not
-// mounted, in which some runtimes make directories of the container's name all the same.
-func isHierarchy(dir string) bool {
-	var fs unix.Statfs_t
-	return unix.Statfs(dir, &fs) == nil && (fs.Type == unix.CGROUP_SUPER_MAGIC || fs.Type == unix.CGROUP2_SUPER_MAGIC)
 }
 
 func isCgroup2(dir string) bool {
@@ -46,16 +49,14 @@ func isCgroup2(dir string) bool {
 	return unix.Statfs(dir, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
-// removeCgroup removes one directory of a hierarchy from the leaves up. One that is not there is no error.
+// removeCgroup removes one directory of a hierarchy from the leaves up. One that is not there is no error. EBUSY says that its
+// processes have been killed and are still to go.
 func removeCgroup(dir string) error {
 	err := unix.Rmdir(dir)
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}
-	entries, readErr := os.ReadDir(dir)
-	if readErr != nil {
-		return nil
-	}
+	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if e.IsDir() {
 			if err := removeCgroup(filepath.Join(dir, e.Name())); err != nil {
@@ -63,8 +64,22 @@ func removeCgroup(dir string) error {
 			}
 		}
 	}
-	if err = unix.Rmdir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+	if err = unix.Rmdir(dir); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	killCgroup(dir)
+	return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+}
+
+// killCgroup kills the processes of one group. A frozen one of cgroup v1 is let go, since what is frozen does not die.
+func killCgroup(dir string) {
+	list, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	for _, word := range strings.Fields(string(list)) {
+		if pid, err := strconv.Atoi(word); err == nil && pid > 0 {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "freezer.state")); err == nil {
+		_ = os.WriteFile(filepath.Join(dir, "freezer.state"), []byte("THAWED"), 0)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -43,11 +44,39 @@ func (r *Runtime) Exec(ctx context.Context, q ociruntime.ExecRequest) (*ocirunti
 		return nil, errdefs.Internal("exec session %s: %w", q.ID, err)
 	}
 	defer os.Remove(document)
-	return r.launch(ctx, &launch{
+	p, err := r.launch(ctx, &launch{
 		id: q.ID, run: q.Run, stdio: q.Stdio, hold: q.Hold, extra: q.ExtraFiles, cleanup: q.Cleanup, attached: q.Attached,
 		systemd: q.SystemdCgroup || r.o.SystemdCgroup,
 		args:    []string{"--container", q.Container, "--process", document},
 	})
+	if err != nil {
+		killStray(filepath.Join(q.Run, wire.PIDFile), q.ContainerPID)
+	}
+	return p, err
+}
+
+// killStray kills the process that a failed exec has left in a container, as when the monitor was killed: the runtime has
+// written down its number, and it shares the PID namespace of the container's first process.
+func killStray(file string, container ociruntime.PID) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid == container.Pid {
+		return
+	}
+	stray := ociruntime.PID{Pid: pid}
+	if stray.Start, err = startTime(pid); err != nil || !sameNamespace(pid, container.Pid) {
+		return
+	}
+	_ = signalProcess(stray, syscall.SIGKILL)
+}
+
+func sameNamespace(a, b int) bool {
+	one, errOne := os.Readlink("/proc/" + strconv.Itoa(a) + "/ns/pid")
+	two, errTwo := os.Readlink("/proc/" + strconv.Itoa(b) + "/ns/pid")
+	return errOne == nil && errTwo == nil && one == two
 }
 
 // launch is one start of a monitor.

@@ -36,20 +36,17 @@ var invocationErrors = []struct {
 	words []string
 	is    error
 }{
+	{[]string{"chdir to cwd"}, ociruntime.ErrCannotInvoke},                                           // runc
+	{[]string{"chdir to `", "No such file or directory"}, ociruntime.ErrCannotInvoke},                // crun
 	{[]string{"executable file", "not found in $PATH"}, ociruntime.ErrCommandNotFound},               // both
-	{[]string{"exec: ", ": stat ", "no such file or directory"}, ociruntime.ErrCommandNotFound},      // runc create, path
-	{[]string{"exec: ", "\": no such file or directory"}, ociruntime.ErrCommandNotFound},             // runc exec, interpreter
-	{[]string{"exec ", ": no such file or directory"}, ociruntime.ErrCommandNotFound},                // runc start
-	{[]string{"exec container process", "No such file or directory"}, ociruntime.ErrCommandNotFound}, // crun exec
-	{[]string{"exec: ", "permission denied"}, ociruntime.ErrCannotInvoke},                            // runc
-	{[]string{"exec: ", "is a directory"}, ociruntime.ErrCannotInvoke},                               // runc
-	{[]string{"exec", "exec format error"}, ociruntime.ErrCannotInvoke},                              // runc
+	{[]string{"exec: \"", "no such file or directory"}, ociruntime.ErrCommandNotFound},               // runc, a path
+	{[]string{"exec container process", "No such file or directory"}, ociruntime.ErrCommandNotFound}, // crun, an interpreter
+	{[]string{"exec: \"", "permission denied"}, ociruntime.ErrCannotInvoke},                          // runc
+	{[]string{"exec: \"", "is a directory"}, ociruntime.ErrCannotInvoke},                             // runc from 1.2 on
 	{[]string{"open executable", "Permission denied"}, ociruntime.ErrCannotInvoke},                   // crun
 	{[]string{"open executable", "Operation not permitted"}, ociruntime.ErrCannotInvoke},             // crun, a directory
 	{[]string{"exec container process", "Permission denied"}, ociruntime.ErrCannotInvoke},            // crun
-	{[]string{"exec container process", "Exec format error"}, ociruntime.ErrCannotInvoke},            // crun
-	{[]string{"chdir to cwd"}, ociruntime.ErrCannotInvoke},                                           // runc
-	{[]string{"chdir to", "No such file or directory"}, ociruntime.ErrCannotInvoke},                  // crun
+	{[]string{"exec container process", "xec format error"}, ociruntime.ErrCannotInvoke},             // crun
 }
 
 // invocationError finds what a runtime's message says of the command, nil for nothing.

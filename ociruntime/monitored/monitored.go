@@ -117,7 +117,7 @@ func (r *Runtime) Processes(ctx context.Context, id string) ([]int, error) {
 // Delete removes what is left of a container. What is not there is no error.
 func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 	if !r.hasState(id) {
-		return r.forget(id, true)
+		return r.forget(id, force)
 	}
 	whole := r.hasState(filepath.Join(id, "status")) || r.hasState(filepath.Join(id, "state.json"))
 	args := []string{"delete", id}
@@ -128,7 +128,7 @@ func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 	if err != nil && r.hasState(id) {
 		return r.commandFailed("delete", id, out, err)
 	}
-	return r.forget(id, err != nil || !whole)
+	return r.forget(id, force && (err != nil || !whole))
 }
 
 // hasState reports whether the runtime knows of the container. Both crun and runc keep one directory a container, and in it a

@@ -54,9 +54,9 @@ func crunHost(t *testing.T) bool {
 		}
 		return true
 	}
-	again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v="+strconv.FormatBool(testing.Verbose()))
+	again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v="+strconv.FormatBool(testing.Verbose()), "-test.timeout=2m")
 	again.Env = append(os.Environ(), ownNamespace+"=1")
-	again.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	again.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	out, err := again.CombinedOutput()
 	t.Logf("in a mount namespace:\n%s", out)
 	if err != nil {

@@ -54,7 +54,7 @@ func makeRootfs(t testing.TB, dir string) {
 	program, err := os.ReadFile(busybox)
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "bin/busybox"), program, 0o755))
-	for _, applet := range []string{"sh", "cat", "true", "sleep", "dd", "ls", "stty", "echo", "yes", "head", "kill", "tail", "tr", "sed", "seq", "ps", "id", "od"} {
+	for _, applet := range []string{"sh", "cat", "true", "sleep", "dd", "ls", "stty", "echo", "yes", "head", "kill", "tail", "tr", "sed", "seq", "ps", "od", "hostname"} {
 		must(t, os.Symlink("busybox", filepath.Join(dir, "bin", applet)))
 	}
 	must(t, os.WriteFile(filepath.Join(dir, "bin/not-executable"), []byte("#!/bin/sh\n"), 0o644))
@@ -329,4 +329,14 @@ func memoryLimit(bytes int64) *specs.LinuxResources {
 func inheritable(f *os.File) error {
 	_, err := unix.FcntlInt(f.Fd(), unix.F_SETFD, 0)
 	return err
+}
+
+// smallDisk is a file system that is soon full.
+func (h *harness) smallDisk(size int) string {
+	h.Helper()
+	dir := filepath.Join(h.root, "disk")
+	must(h, os.Mkdir(dir, 0o700))
+	must(h, unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+strconv.Itoa(size)))
+	h.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
 }

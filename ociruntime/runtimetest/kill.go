@@ -1,3 +1,94 @@
 package runtimetest
 
-var killTests []test
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/berth-engine/berth/ociruntime"
+)
+
+var killTests = []test{
+	{"a monitor that is killed is reported lost, and the container can be deleted", func(h *harness) {
+		b := h.box("/bin/sleep", "1000").start()
+		c := b.attach(all)
+		must(h, syscall.Kill(b.process.Monitor.Pid, syscall.SIGKILL))
+		if s := listen(c); !errors.Is(s.err, ociruntime.ErrMonitorLost) {
+			h.Errorf("error %v; expected ErrMonitorLost", s.err)
+		}
+		must(h, h.runtime.Kill(h.ctx, b.id, b.process.PID, syscall.SIGKILL, false))
+	}},
+	{"a runtime that is killed while it creates leaves nothing", func(h *harness) {
+		for range 5 {
+			b := h.box("/bin/sleep", "1000")
+			go killRuntime(b)
+			if p, err := b.tryCreate(h.ctx); err == nil {
+				b.process = p // it was too late
+			} else {
+				b.mustBeGone()
+			}
+		}
+	}},
+	{"a monitor that is killed while it creates leaves nothing", func(h *harness) {
+		for range 5 {
+			b := h.box("/bin/sleep", "1000")
+			go killMonitor(b)
+			if p, err := b.tryCreate(h.ctx); err == nil {
+				b.process = p
+			} else if !errors.Is(err, ociruntime.ErrMonitorLost) {
+				h.Errorf("error %v; expected ErrMonitorLost", err)
+			}
+			b.mustBeGone()
+		}
+	}},
+}
+
+// killRuntime kills the runtime once it has begun to make the container's control group or state.
+func killRuntime(b *box) {
+	for range 20000 {
+		for _, pid := range processesWith("--bundle\x00" + b.bundle + "\x00--pid-file") {
+			syscall.Kill(pid, syscall.SIGKILL)
+			return
+		}
+	}
+}
+
+func killMonitor(b *box) {
+	for range 20000 {
+		if pids := processesWith("--sync-fd\x003\x00", b.run+"\x00"); len(pids) > 0 {
+			syscall.Kill(pids[0], syscall.SIGKILL)
+			return
+		}
+	}
+}
+
+// processesWith finds processes by what is on their command line.
+func processesWith(words ...string) (pids []int) {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		line, _ := os.ReadFile(f)
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(string(line), w)
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); all && err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// withoutPID leaves a container in the host's PID namespace.
+func withoutPID(list []specs.LinuxNamespace) (kept []specs.LinuxNamespace) {
+	for _, n := range list {
+		if n.Type != specs.PIDNamespace {
+			kept = append(kept, n)
+		}
+	}
+	return kept
+}
