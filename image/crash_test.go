@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -252,6 +253,29 @@ func TestLayersAreSyncedBeforeTheyAreListed(t *testing.T) {
 		if err != nil || d.String() != driver || d.SyncMode().String() != "filesystem" {
 			t.Errorf("expected %s to sync the file system, got %s, %v, %v", driver, d, d.SyncMode(), err)
 		}
+	}
+}
+
+// What the driver tries out after a boot, it tries out apart; the process that opens the store mounts and forks nothing.
+func TestKernelIsTriedOutInNamespacesOfItsOwn(t *testing.T) {
+	s := newStore(t)
+	if err := s.probing(); err != nil {
+		t.Fatal(err)
+	}
+	answers, err := filepath.Glob(filepath.Join(s.opts.RunRoot, "overlay", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Resolve(ctx, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	load(t, s, randomImage(t, 2, "amd64"), "example.com/a:1")
+	after, err := filepath.Glob(filepath.Join(s.opts.RunRoot, "overlay", "*"))
+	if err != nil || len(answers) < 3 || !slices.Equal(answers, after) {
+		t.Errorf("expected every question to be answered beforehand, %v, got %v, %v", answers, after, err)
+	}
+	if _, err := os.Stat(filepath.Join(s.opts.RunRoot, "berth-probed")); err != nil {
+		t.Errorf("expected it to be noted, got %v", err)
 	}
 }
 

@@ -86,6 +86,17 @@ func TestAdditionalImageStoresAreReadOnly(t *testing.T) {
 	}
 }
 
+// A machine whose other engines use btrfs or zfs has that in storage.conf; Berth needs directories.
+func TestStorageConfWithAnotherDriverMeansOverlay(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "storage.conf")
+	write(t, conf, "[storage]\ndriver=\"btrfs\"\n")
+	t.Setenv("CONTAINERS_STORAGE_CONF", conf)
+	s := newStore(t)
+	if _, err := s.Resolve(ctx, "hello"); err != nil || s.open.GraphDriverName() != "overlay" {
+		t.Errorf("expected overlay, got %v", err)
+	}
+}
+
 func TestBadStorageConfIsSaid(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "storage.conf")
 	write(t, conf, "[storage\n")

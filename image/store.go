@@ -14,7 +14,6 @@ import (
 	"go.podman.io/storage"
 	graphdriver "go.podman.io/storage/drivers"
 	"go.podman.io/storage/types"
-	"golang.org/x/sys/unix"
 
 	"github.com/berth-engine/berth/errdefs"
 )
@@ -60,19 +59,31 @@ func (s *Store) storage() (storage.Store, error) {
 	if s.open != nil {
 		return s.open, nil
 	}
+	if err := s.probing(); err != nil {
+		return nil, err
+	}
+	err := s.openStorage()
+	return s.open, err
+}
+
+// reopen opens containers/storage anew, which makes it clean up after what has died. The caller is alone (see operation).
+func (s *Store) reopen() (storage.Store, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open != nil {
+		s.open.Free()
+		s.open = nil
+	}
+	err := s.openStorage()
+	return s.open, err
+}
+
+// openStorage sets s.open. s.mu is held.
+func (s *Store) openStorage() error {
 	routeLogs(s.log)
 	opts, err := s.storageOptions()
 	if err != nil {
-		return nil, err
-	}
-	for _, dir := range []string{s.opts.Root, s.opts.RunRoot} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fileError(err, "making the image store")
-		}
-	}
-	done, err := s.probing()
-	if err != nil {
-		return nil, err
+		return err
 	}
 	st, err := storage.GetStore(opts)
 	if err != nil && opts.GraphDriverName == "overlay" && notSupported(err) {
@@ -80,43 +91,11 @@ func (s *Store) storage() (storage.Store, error) {
 		opts.GraphDriverName, opts.GraphDriverOptions = "vfs", driverOptions("vfs", opts.GraphDriverOptions)
 		st, err = storage.GetStore(opts)
 	}
-	done(err == nil)
 	if err != nil {
-		return nil, storeError(err, fmt.Sprintf("opening the image store %s", s.opts.Root))
+		return storeError(err, fmt.Sprintf("opening the image store %s", s.opts.Root))
 	}
 	s.open = st
-	return st, nil
-}
-
-// probing is for the first opening after a boot, in which the driver tries out what the kernel can do with directories and
-// mounts inside the store: it keeps collect from taking them for leftovers until done is called.
-func (s *Store) probing() (done func(ok bool), err error) {
-	mark := filepath.Join(s.opts.RunRoot, "berth-probed")
-	if _, err := os.Lstat(mark); err == nil {
-		return func(bool) {}, nil
-	}
-	lock, err := s.lockFile()
-	if err != nil {
-		return nil, err
-	}
-	if err := flock(lock, unix.LOCK_SH); err != nil {
-		lock.Close()
-		return nil, fileError(err, "locking the image store")
-	}
-	return func(ok bool) {
-		if ok {
-			_ = os.WriteFile(mark, nil, 0o600)
-		}
-		lock.Close()
-	}, nil
-}
-
-// reopen opens containers/storage anew, which makes it clean up after what has died.
-func (s *Store) reopen() (storage.Store, error) {
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	return s.storage()
+	return nil
 }
 
 // storageOptions are storage.conf's with Berth's own places, and with every layer synced before it is recorded (invariant I7).
@@ -127,11 +106,11 @@ func (s *Store) storageOptions() (storage.StoreOptions, error) {
 	}
 	opts.GraphRoot, opts.RunRoot, opts.ImageStore = s.opts.Root, s.opts.RunRoot, ""
 	opts.TransientStore = false
+	if opts.GraphDriverName != "vfs" {
+		opts.GraphDriverName = "overlay" // others give no directories to mount
+	}
 	if s.opts.Driver != "" {
 		opts.GraphDriverName = s.opts.Driver
-	}
-	if opts.GraphDriverName == "" {
-		opts.GraphDriverName = "overlay"
 	}
 	opts.GraphDriverOptions = driverOptions(opts.GraphDriverName, opts.GraphDriverOptions)
 	// Layers must be plain directories: package rootfs mounts them itself.
