@@ -24,7 +24,7 @@ func removeCgroups(root, path string) error {
 		return nil
 	}
 	hierarchies := []string{root}
-	if entries, err := os.ReadDir(root); err == nil && !isCgroup2(root) {
+	if entries, err := os.ReadDir(root); err == nil && hierarchy(root) == 0 {
 		hierarchies = hierarchies[:0]
 		for _, e := range entries {
 			hierarchies = append(hierarchies, filepath.Join(root, e.Name()))
@@ -33,6 +33,9 @@ func removeCgroups(root, path string) error {
 	deadline := time.Now().Add(cgroupPatience)
 	for _, h := range hierarchies {
 		dir := filepath.Join(h, path)
+		if hierarchy(h) == 0 {
+			continue
+		}
 		err := removeCgroup(dir)
 		for ; errors.Is(err, unix.EBUSY) && time.Now().Before(deadline); err = removeCgroup(dir) {
 			time.Sleep(2 * time.Millisecond)
@@ -44,9 +47,13 @@ func removeCgroups(root, path string) error {
 	return nil
 }
 
-func isCgroup2(dir string) bool {
+// hierarchy is the type of the file system of a control group, 0 if it is none.
+func hierarchy(dir string) int64 {
 	var fs unix.Statfs_t
-	return unix.Statfs(dir, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
+	if err := unix.Statfs(dir, &fs); err != nil || fs.Type != unix.CGROUP_SUPER_MAGIC && fs.Type != unix.CGROUP2_SUPER_MAGIC {
+		return 0
+	}
+	return fs.Type
 }
 
 // removeCgroup removes one directory of a hierarchy from the leaves up. One that is not there is no error. EBUSY says that its

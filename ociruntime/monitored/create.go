@@ -3,6 +3,7 @@ package monitored
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -30,7 +31,7 @@ func (r *Runtime) Create(ctx context.Context, q ociruntime.CreateRequest) (*ocir
 	if err != nil {
 		// What a runtime that failed, or was killed, has left behind is removed even when the caller has given up.
 		if undo := r.Delete(context.WithoutCancel(ctx), q.ID, true); undo != nil {
-			err = errors.Join(err, undo)
+			err = fmt.Errorf("%w; and what is left of it cannot be removed: %v", err, undo)
 		}
 		return nil, err
 	}

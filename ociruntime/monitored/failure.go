@@ -37,7 +37,7 @@ var invocationErrors = []struct {
 	is    error
 }{
 	{[]string{"chdir to cwd"}, ociruntime.ErrCannotInvoke},                                           // runc
-	{[]string{"chdir to `", "No such file or directory"}, ociruntime.ErrCannotInvoke},                // crun
+	{[]string{"chdir `", "No such file or directory"}, ociruntime.ErrCannotInvoke},                   // crun
 	{[]string{"executable file", "not found in $PATH"}, ociruntime.ErrCommandNotFound},               // both
 	{[]string{"exec: \"", "no such file or directory"}, ociruntime.ErrCommandNotFound},               // runc, a path
 	{[]string{"exec container process", "No such file or directory"}, ociruntime.ErrCommandNotFound}, // crun, an interpreter

@@ -91,7 +91,7 @@ var execTests = []test{
 			return // crun; runc finds out when it has let go of the process
 		}
 		must(h, err)
-		if s := x.hear(); s.exit.Code == 0 || !strings.Contains(s.stderr.String(), "exec format error") {
+		if s := x.hear(); s.exit.Code == 0 || !strings.Contains(s.stderr.String(), "xec format error") {
 			h.Errorf("exit code %d and %q; expected a failure that says why", s.exit.Code, s.stderr.String())
 		}
 	}},
