@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/berth-engine/berth/engine"
 )
 
 // entry is a command that can be made: making one, with its flags, takes up to 100 µs, and one run of the program needs one.
@@ -12,6 +15,21 @@ type entry struct {
 	name  string
 	group string
 	make  func(*app) *cobra.Command
+}
+
+// command makes the command and has a shell complete its arguments.
+func (e *entry) command(a *app) *cobra.Command {
+	cmd := e.make(a)
+	switch e.name {
+	case "run", "create":
+		cmd.ValidArgsFunction = first(completeImages(a))
+	case "exec", "attach", "top", "port", "rename":
+		cmd.ValidArgsFunction = first(completeContainers(a))
+	case "ps", "prune", "cleanup":
+	default:
+		cmd.ValidArgsFunction = completeContainers(a)
+	}
+	return cmd
 }
 
 // containerEntries are the commands that are at the top level and below "container".
@@ -56,15 +74,17 @@ func addCommands(a *app, root *cobra.Command, args []string) {
 		root.AddCommand(newContainerCmd(a, words[1:]))
 		return
 	} else if e := entryNamed(containerEntries, words[0]); e != nil {
-		root.AddCommand(e.make(a))
+		root.AddCommand(e.command(a))
 		return
 	}
 	for _, e := range containerEntries {
-		cmd := e.make(a)
+		cmd := e.command(a)
 		cmd.GroupID = e.group
 		root.AddCommand(cmd)
 	}
-	root.AddCommand(newInspectCmd(a), newContainerCmd(a, nil))
+	inspect := newInspectCmd(a)
+	inspect.ValidArgsFunction = completeContainers(a)
+	root.AddCommand(inspect, newContainerCmd(a, nil))
 	root.AddCommand(imageAndSystemCommands(a)...)
 }
 
@@ -75,14 +95,40 @@ func newContainerCmd(a *app, words []string) *cobra.Command {
 	all := slices.Concat(containerEntries, onlyContainerEntries)
 	if len(words) > 0 {
 		if e := entryNamed(all, words[0]); e != nil {
-			parent.AddCommand(e.make(a))
+			parent.AddCommand(e.command(a))
 			return parent
 		}
 	}
 	for _, e := range all {
-		parent.AddCommand(e.make(a))
+		parent.AddCommand(e.command(a))
 	}
 	return parent
+}
+
+// completeContainers completes the names of containers.
+func completeContainers(a *app) cobra.CompletionFunc {
+	return completeNames(func(ctx context.Context) ([]string, error) {
+		s, err := a.services(ctx)
+		if err != nil {
+			return nil, err
+		}
+		found, err := s.Containers.List(ctx, engine.ListOptions{All: true})
+		names := make([]string, len(found))
+		for i, c := range found {
+			names[i] = c.Config.Name
+		}
+		return names, err
+	})
+}
+
+// first completes the first argument, and leaves the others to the shell.
+func first(complete cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return complete(cmd, args, begun)
+	}
 }
 
 func entryNamed(entries []entry, name string) *entry {

@@ -178,9 +178,15 @@ func TestPortLines(t *testing.T) {
 func TestTopAlignsAndPassesOptionsOn(t *testing.T) {
 	f := twoContainers()
 	f.top = engine.TopResult{Titles: []string{"USER", "PID", "COMMAND"}, Processes: [][]string{{"root", "1", "nginx: master"}, {"www-data", "29", "nginx"}}}
-	mustPrint(t, with(f), "USER       PID   COMMAND\nroot       1     nginx: master\nwww-data   29    nginx\n", "top", "web", "-eo", "user,pid")
-	if strings.Join(f.topped, " ") != "-eo user,pid" {
-		t.Errorf("expected the options passed on, got %q", f.topped)
+	mustPrint(t, with(f), "USER       PID   COMMAND\nroot       1     nginx: master\nwww-data   29    nginx\n", "top", "web")
+	for args, want := range map[string]string{
+		"pid user": "pid user", "-eo user,pid,cmd": "user pid args", "-o pid=,ni": "pid nice", "-ef": "", "aux": "", "-e -o comm": "comm", "-e --no-headers": "",
+		"%p pid": "%p pid",
+	} {
+		berthWith(t, with(f), nil, append([]string{"top", "web"}, strings.Fields(args)...)...)
+		if got := strings.Join(f.topped, " "); got != want {
+			t.Errorf("berth top web %s: expected the descriptors %q, got %q", args, want, got)
+		}
 	}
 }
 
