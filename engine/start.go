@@ -188,7 +188,13 @@ type starting struct {
 func (e *Engine) startLocked(ctx context.Context, c *container.Container, req startRequest) (*ociruntime.Process, error) {
 	s := &starting{e: e, c: c, req: req}
 	if c.State.Status == container.Initialized {
-		return nil, s.letRun(ctx)
+		if err := s.letRun(ctx); err != nil {
+			if s.process != nil {
+				s.process.Conn.Close()
+			}
+			return nil, err
+		}
+		return s.process, nil
 	}
 	err := runSteps(ctx, "start", []step{
 		{name: "claim", do: s.takeClaims, undo: s.dropClaims},
@@ -410,9 +416,23 @@ func (s *starting) letRun(ctx context.Context) (err error) {
 		return err
 	}
 	return runSteps(ctx, "start-initialized", []step{
+		{name: "attach", do: s.attachInitialized},
 		{name: "run", do: s.run},
 		{name: "record", do: s.recordRunning},
 	})
+}
+
+// attachInitialized connects to the monitor of a container that has been initialized, before its process runs.
+func (s *starting) attachInitialized(ctx context.Context) error {
+	if s.req.attached == nil {
+		return nil
+	}
+	conn, err := s.rt.Attach(ctx, s.e.paths.containerRun(s.c.Config.ID), *s.req.attached)
+	if err != nil {
+		return err
+	}
+	s.process = &ociruntime.Process{PID: pidOf(s.c), Conn: conn}
+	return nil
 }
 
 // recordFailure keeps why a start failed.
