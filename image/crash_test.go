@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,25 @@ func pullInChild() {
 
 func openChild(dir string) *Store {
 	return Open(Options{Root: filepath.Join(dir, "storage"), RunRoot: filepath.Join(dir, "run"), RegistriesConf: filepath.Join(dir, "registries.conf")})
+}
+
+// A program that does not call reexec.Init is told so, instead of being started again and again.
+func TestProgramMustBeRestartable(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), "BERTH_TEST_NO_INIT="+t.TempDir())
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "engine.Reexecuted") {
+		t.Errorf("expected to be told of engine.Reexecuted, got %q, %v", out, err)
+	}
+}
+
+// helloInChild is the main of a program that does not call reexec.Init.
+func helloInChild(dir string) {
+	_, err := openChild(dir).Resolve(ctx, "hello")
+	if errdefs.Class(err) != errdefs.ErrInternal {
+		os.Exit(1)
+	}
+	os.Stdout.WriteString(err.Error())
 }
 
 // startPull pulls in a process of its own, in a process group of its own.

@@ -27,6 +27,9 @@ func (s *Store) begin(ctx context.Context) (*operation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := restartable(); err != nil {
+		return nil, err
+	}
 	st, err := s.storage()
 	if err != nil {
 		return nil, err

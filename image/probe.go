@@ -9,6 +9,8 @@ import (
 	"go.podman.io/storage/pkg/idtools"
 	"go.podman.io/storage/pkg/reexec"
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-engine/berth/errdefs"
 )
 
 // The first time after a boot that containers/storage is opened, its driver tries out what the kernel can do: it mounts
@@ -50,17 +52,26 @@ func (s *Store) probing() error {
 }
 
 // probe runs probeMain and waits for it.
-func (s *Store) probe() (err error) {
-	defer func() {
-		if cause, ok := recover().(string); ok {
-			err = &os.SyscallError{Syscall: "reexec: " + cause, Err: unix.ENOSYS} // the program's main does not call reexec.Init
-		}
-	}()
+func (s *Store) probe() error {
+	if err := restartable(); err != nil {
+		return err
+	}
 	cmd := reexec.Command(probeName, s.opts.Root, s.opts.RunRoot, s.opts.Driver)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
 	runtime.LockOSThread() // the signal comes when the thread ends
 	defer runtime.UnlockOSThread()
 	return cmd.Run()
+}
+
+// restartable is an error if the program's main does not call reexec.Init, so that a copy of it would do whatever it does.
+func restartable() (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errdefs.Internal("this program cannot unpack images: it must call engine.Reexecuted (or reexec.Init of containers/storage) first thing in main, and end if that is true")
+		}
+	}()
+	reexec.Command(probeName)
+	return nil
 }
 
 // probeMain is the copy's main: it opens the store that its arguments name.

@@ -13,6 +13,9 @@ import (
 )
 
 func main() {
+	if engine.Reexecuted() { // it was started again by itself, to unpack a layer
+		return
+	}
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "usage: run IMAGE [COMMAND...]")
 		os.Exit(125)
