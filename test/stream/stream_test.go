@@ -247,8 +247,8 @@ func TestFiftyReadersAttachedAtOnceSeeEverything(t *testing.T) {
 	const readers = 50
 	before := s.Sockets("c")
 	type outcome struct {
-		code int
-		sum  string
+		code        int
+		sum, stderr string
 	}
 	done := make(chan outcome, readers)
 	for range readers {
@@ -256,22 +256,30 @@ func TestFiftyReadersAttachedAtOnceSeeEverything(t *testing.T) {
 		defer cancel()
 		cmd := s.Command(ctx, "attach", "--no-stdin", "c")
 		h := sha256.New()
-		cmd.Stdout = h
+		var errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = h, &errs
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		go func() {
 			_ = cmd.Wait()
-			done <- outcome{cmd.ProcessState.ExitCode(), hex.EncodeToString(h.Sum(nil))}
+			done <- outcome{cmd.ProcessState.ExitCode(), hex.EncodeToString(h.Sum(nil)), errs.String()}
 		}()
 	}
-	s.Eventually("50 clients connected", func() bool { return s.Sockets("c") >= before+readers })
+	s.Eventually("50 clients connected", func() bool {
+		select {
+		case o := <-done:
+			t.Fatalf("a client has ended before there was anything to read: exit code %d, %s", o.code, o.stderr)
+		default:
+		}
+		return s.Sockets("c") >= before+readers
+	})
 	r := s.BerthIn("go\n", "attach", "c")
 	r.Expect(t, 9)
 	for i := range readers {
 		o := <-done
 		if o.code != 9 || o.sum != sum {
-			t.Errorf("reader %d: expected exit code 9 and sum %s, got %d and %s", i, sum, o.code, o.sum)
+			t.Errorf("reader %d: expected exit code 9 and sum %s, got %d and %s, and on standard error %s", i, sum, o.code, o.sum, o.stderr)
 		}
 	}
 }

@@ -177,6 +177,20 @@ func TestALifeFromCreateToRemove(t *testing.T) {
 	s.NoLeaks()
 }
 
+func TestAnInitializedContainerIsStartedAttachedFromItsFirstByteToItsExitCode(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	for i := range 3 {
+		name := fmt.Sprintf("c%d", i)
+		s.OK("create", "--name", name, bb, "sh", "-c", "echo hello; exit 3")
+		s.OK("init", name)
+		r := s.Berth("start", "-a", name)
+		r.Expect(t, 3)
+		sandbox.Equal(t, "output", r.Stdout, "hello\n")
+	}
+}
+
 func TestStopKillsWhatDoesNotEndInTime(t *testing.T) {
 	t.Parallel()
 	s := sandbox.New(t)
