@@ -169,7 +169,7 @@ func layersOf(t *testing.T, img v1.Image) []string {
 // A pull killed at any moment leaves a store that lists nothing broken and in which the pull succeeds afterwards.
 func TestPullKilledAnywhere(t *testing.T) {
 	reg, dir := newRegistry(t), t.TempDir()
-	name := reg.push(t, "app:v1", imageOf(t, "amd64", fileLayer(t, "a", 1<<20), fileLayer(t, "b", 1<<20), fileLayer(t, "c", 1<<20)))
+	name := reg.push(t, "app:v1", imageOf(t, "amd64", fileLayer(t, "a", 1<<18), fileLayer(t, "b", 1<<18), fileLayer(t, "c", 1<<18)))
 	s := openStore(t, dir)
 	for delay := 10 * time.Millisecond; delay < 200*time.Millisecond; delay += 15 * time.Millisecond {
 		cmd := startPull(t, dir, name)

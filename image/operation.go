@@ -122,7 +122,35 @@ func (s *Store) collect(st storage.Store) (err error) {
 			return err
 		}
 	}
+	if err := collectData(st, driver+"-images"); err != nil {
+		return err
+	}
 	return collectLayers(st)
+}
+
+// collectData removes the data of images that have no record: on a full disk containers/storage gives up the record and keeps
+// the files. A record is written before its data, so the directories are read first.
+func collectData(st storage.Store, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	images, err := st.Images()
+	if err != nil {
+		return err
+	}
+	known := make(map[string]bool, len(images))
+	for i := range images {
+		known[images[i].ID] = true
+	}
+	for _, e := range entries {
+		if e.IsDir() && isFullID(e.Name()) && !known[e.Name()] {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // removeProbes removes directories in which the driver tried out the kernel when its process was killed, and unmounts what is

@@ -69,6 +69,21 @@ func wantNoLeftovers(t *testing.T, s *Store) {
 			}
 		}
 	}
+	images, err := st.Images()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, img := range images {
+		known[img.ID] = true
+	}
+	for _, dir := range []string{"overlay-images", "overlay-layers"} {
+		entries, _ := os.ReadDir(filepath.Join(s.opts.Root, dir))
+		for _, e := range entries {
+			if id, _, _ := strings.Cut(e.Name(), "."); isFullID(id) && !known[id] {
+				t.Errorf("expected nothing left in %s, got %s", dir, e.Name())
+			}
+		}
+	}
 	for _, dir := range []string{"overlay/staging", "overlay/tempdirs"} {
 		if entries, _ := os.ReadDir(filepath.Join(s.opts.Root, dir)); len(entries) > 0 {
 			t.Errorf("expected nothing left in %s, got %v", dir, entries)
@@ -444,7 +459,7 @@ func TestPullCancelledLeavesNothing(t *testing.T) {
 func TestFullDiskLeavesNothing(t *testing.T) {
 	reg := newRegistry(t)
 	dir := t.TempDir()
-	if err := unix.Mount("berth-test", dir, "tmpfs", 0, "size=6m"); err != nil {
+	if err := unix.Mount("berth-test", dir, "tmpfs", 0, "size=3m"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -455,8 +470,8 @@ func TestFullDiskLeavesNothing(t *testing.T) {
 	s := openStore(t, dir)
 	pullPlain(t, s, reg.push(t, "small:v1", randomImage(t, 1, "amd64")))
 	before := used(t, dir)
-	// The first fits as a blob and not unpacked, the second not even as a blob.
-	for _, size := range []int{3 << 20, 16 << 20} {
+	// The first two fit as a blob, but not unpacked or not with all of the image's records; the last not even as a blob.
+	for _, size := range []int{1500 << 10, 2 << 20, 6 << 20} {
 		name := reg.push(t, fmt.Sprintf("big:%d", size), imageOf(t, "amd64", fileLayer(t, "big", size)))
 		_, err := s.Pull(ctx, name, PullOptions{Access: plain})
 		wantClass(t, err, errdefs.ErrUnavailable, "no space left on device", "nothing was kept")
