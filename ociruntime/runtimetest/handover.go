@@ -39,7 +39,8 @@ var handoverTests = []test{
 		}
 		h.expectText("open files", strings.Join(open, " "), "null null runtime.log held")
 		must(h, os.WriteFile(gate, nil, 0o600))
-		want := fmt.Sprintf("%d %s [] SigIgn: 0000000000000000", b.process.Monitor.Pid, os.Getenv("PATH"))
+		// What this process ignores is inherited by all: make, for one, has its commands ignore signal 32.
+		want := fmt.Sprintf("%d %s [] SigIgn: %s", b.process.Monitor.Pid, os.Getenv("PATH"), ignoredSignals(h))
 		h.expectText("clean-up", b.waitFor(done), want)
 	}},
 	{"held locks are held until the clean-up is over", func(h *harness) {
@@ -155,4 +156,17 @@ func lock(f *os.File) error {
 func commandOf(pid int) string {
 	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return strings.TrimSpace(string(name))
+}
+
+// ignoredSignals is the mask of the signals that this process ignores (proc(5), status, SigIgn).
+func ignoredSignals(h *harness) string {
+	status, err := os.ReadFile("/proc/self/status")
+	must(h, err)
+	for line := range strings.Lines(string(status)) {
+		if mask, ok := strings.CutPrefix(line, "SigIgn:"); ok {
+			return strings.TrimSpace(mask)
+		}
+	}
+	h.Fatal("/proc/self/status says nothing of SigIgn")
+	return ""
 }
