@@ -225,8 +225,8 @@ func TestDebianRuns(t *testing.T) {
 	s := sandbox.New(t)
 	image := s.ImportDebian()
 	sandbox.Equal(t, "a shell", s.OK("run", "--rm", image, "bash", "-c", `. /etc/os-release; echo "$ID"`), "debian")
-	sandbox.Equal(t, "a user of its own", s.OK("run", "--rm", "-u", "alice", image, "bash", "-lc", `echo "$USER:$(id -un):$(id -Gn):$HOME:$PWD"`), "alice:alice:alice users:/home/alice:/")
-	sandbox.Equal(t, "a locale", s.OK("run", "--rm", "-e", "LC_ALL=de_DE.UTF-8", image, "bash", "-c", "printf \"%'.2f\\n\" 1234567.5; date -d 2024-03-01 +%B"), "1.234.567,50\nMärz")
+	sandbox.Equal(t, "a user of its own", s.OK("run", "--rm", "-u", "alice", image, "bash", "-lc", `echo "$(id -un):$(id -Gn):$HOME:$PWD"`), "alice:alice users:/home/alice:/")
+	sandbox.Equal(t, "a locale", s.OK("run", "--rm", "-e", "LC_ALL=de_DE.UTF-8", image, "bash", "-c", "printf \"%'.2f\\n\" 1234567,5; date -d 2024-03-01 +%B"), "1.234.567,50\nMärz")
 	sandbox.Equal(t, "a time zone", s.OK("run", "--rm", "--timezone", "America/New_York", image, "date", "-d", "@0", "+%H %Z"), "19 EST")
 	if out := s.OK("run", "--rm", image, "dpkg-query", "-W", "-f", "${Status}\n", "redis-server"); out != "install ok installed" {
 		t.Errorf("dpkg: got %q", out)

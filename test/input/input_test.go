@@ -38,7 +38,7 @@ func TestBadCommandLines(t *testing.T) {
 		{"run --rm -m 64m --memory-swap 32m BB", "memory and swap"},
 		{"run --rm --cpus nonsense BB", "nonsense"},
 		{"run --rm --cpus 1 --cpu-quota 1000 BB", "cpu-quota"},
-		{"run --rm --cpuset-cpus 999 BB true", "999"},
+		{"run --rm --cpuset-cpus 999 BB true", "cpuset"},
 		{"run --rm -d -a stdout BB", "attach"},
 		{"run --rm --rm=false --restart always -d --name x --rm BB", "restart"},
 		{"run --rm --network bridge-that-is-not BB true", "bridge-that-is-not"},
