@@ -2,8 +2,8 @@
 package main
 
 import (
-	"runtime"
 	"syscall"
+	"unsafe"
 
 	"github.com/berth-engine/berth/internal/monitor"
 )
@@ -11,48 +11,44 @@ import (
 // version is set at link time.
 var version = "dev"
 
-// The loop stays on the main thread, which is the one that the kernel wakes for a signal: so that a child's end is seen.
-func init() { runtime.LockOSThread() }
-
 func main() {
-	args := arguments()
-	if len(args) == 1 && args[0] == "--version" {
+	args := texts("/proc/self/cmdline")
+	if len(args) == 2 && args[1] == "--version" {
 		syscall.Write(1, []byte("berth-monitor version "+version+"\n"))
 		return
 	}
-	syscall.Exit(monitor.Main(args, syscall.Environ()))
+	syscall.Exit(monitor.Main(args[min(1, len(args)):], texts("/proc/self/environ")))
 }
 
-// arguments reads the command line where the kernel keeps it: package os would double the memory that a monitor takes for itself.
-func arguments() []string {
-	fd, err := syscall.Open("/proc/self/cmdline", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+// texts reads the command line or the environment where the kernel keeps it (proc(5)): package os, and a copy of each string, would
+// cost a tenth of the memory that a monitor may take.
+func texts(file string) []string {
+	fd, err := syscall.Open(file, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
 	}
 	defer syscall.Close(fd)
-	text := make([]byte, 0, 1024)
+	b := make([]byte, 0, 4096)
 	for {
-		if len(text) == cap(text) {
-			text = append(text, 0)[:len(text)]
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
 		}
-		n, err := syscall.Read(fd, text[len(text):cap(text)])
+		n, err := syscall.Read(fd, b[len(b):cap(b)])
 		if err == syscall.EINTR {
 			continue
 		}
 		if n <= 0 || err != nil {
 			break
 		}
-		text = text[:len(text)+n]
+		b = b[:len(b)+n]
 	}
-	var args []string
-	for start, i := 0, 0; i < len(text); i++ {
-		if text[i] == 0 {
-			args = append(args, string(text[start:i]))
+	all := unsafe.String(unsafe.SliceData(b), len(b)) // b does not change any more
+	list := make([]string, 0, 64)
+	for start, i := 0, 0; i < len(all); i++ {
+		if all[i] == 0 {
+			list = append(list, all[start:i])
 			start = i + 1
 		}
 	}
-	if len(args) == 0 {
-		return nil
-	}
-	return args[1:]
+	return list
 }

@@ -32,16 +32,7 @@ type client struct {
 	told     bool  // of the exit
 }
 
-// Kinds of messages, where sendPacket can point to them.
-var kinds [256]byte
-
-func init() {
-	for i := range kinds {
-		kinds[i] = byte(i)
-	}
-}
-
-func (c *client) send(kind byte, data []byte) error { return sendPacket(c.fd, &kinds[kind], data) }
+func (c *client) send(kind byte, data []byte) error { return sendPacket(c.fd, kind, data) }
 
 func (c *client) wants(stream int) bool {
 	switch {

@@ -67,7 +67,10 @@ func (c *creation) start() error {
 	for i := 0; i < c.m.o.extra.n; i++ {
 		files = append(files, uintptr(c.m.o.extra.first+i))
 	}
-	env := append(c.m.environ[:len(c.m.environ):len(c.m.environ)], c.m.o.env...)
+	env := c.m.environ
+	if len(c.m.o.env) > 0 {
+		env = append(env[:len(env):len(env)], c.m.o.env...)
+	}
 	// If this process is killed the runtime goes with it, so that whoever cleans up finds nothing that still grows.
 	pidfd := -1
 	pid, err := syscall.ForkExec(c.m.o.runtime, c.arguments(), &syscall.ProcAttr{
@@ -178,7 +181,7 @@ func devNull(mode int) (int, error) {
 // arguments is the runtime's command line.
 func (c *creation) arguments() []string {
 	o := &c.m.o
-	args := []string{o.runtime, "--root", o.stateRoot}
+	args := append(make([]string, 0, 24), o.runtime, "--root", o.stateRoot)
 	if o.systemd {
 		args = append(args, "--systemd-cgroup")
 	}
@@ -243,7 +246,7 @@ func (c *creation) hangUp() {
 
 // tell sends the caller one message, if it is there.
 func (c *creation) tell(kind byte, text []byte) {
-	if c.callerFD >= 0 && sendPacket(c.callerFD, &kinds[kind], text) != nil {
+	if c.callerFD >= 0 && sendPacket(c.callerFD, kind, text) != nil {
 		c.orphaned = true
 		c.hangUp()
 	}
@@ -256,22 +259,22 @@ func (c *creation) result() error {
 	syscall.Unlink(consoleSocket)
 	if c.status.ExitStatus() != 0 {
 		f := &failure{exitCode(c.status), c.runtimeErrors()}
-		killChildren()
+		killChildren(m.chunk)
 		return f
 	}
-	err := m.child.find(wire.PIDFile)
+	err := m.child.find(wire.PIDFile, m.chunk)
 	if err == nil && m.o.terminal && m.terminalFD < 0 && !m.o.stdio.passthrough() {
 		err = &sysError{"the runtime sent no terminal", syscall.EBADF}
 	}
 	if err != nil {
-		killChildren()
+		killChildren(m.chunk)
 		return err
 	}
 	if m.o.terminal {
 		syscall.Close(c.errorFD)
 	}
 	m.loop.watch(m.child.pidfd, eventIn, &m.child)
-	m.oom.open(m.child.pid)
+	m.oom.open(m.child.pid, m.chunk)
 	for i := range m.outputs {
 		m.outputs[i].watch()
 	}
@@ -287,7 +290,7 @@ func (c *creation) runtimeErrors() string {
 	if c.errorFD < 0 {
 		return ""
 	}
-	b := make([]byte, errorSize)
+	b := c.m.chunk[:errorSize]
 	n := 0
 	for n < len(b) {
 		k, err := read(c.errorFD, b[n:])

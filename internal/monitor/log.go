@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"bytes"
 	"errors"
 	"strconv"
 	"syscall"
@@ -29,9 +28,10 @@ const (
 type log struct {
 	fd       int // -1: no log
 	path     string
-	format   format
+	format   format // one of the next two
+	cri      criFormat
+	json     jsonFormat
 	textSize int
-	zone     zone
 	maxSize  int64 // 0: never rotates
 	maxFiles int
 	size     int64 // of the file
@@ -67,37 +67,39 @@ const (
 
 var streamNames = [3]string{"", "stdout", "stderr"}
 
-func openLog(o *options) (*log, error) {
-	l := &log{fd: -1, path: o.logPath, maxSize: o.logMaxSize, maxFiles: max(o.logMaxFiles, 1)}
+func (l *log) open(o *options) error {
+	l.fd, l.path, l.maxSize, l.maxFiles = -1, o.logPath, o.logMaxSize, max(o.logMaxFiles, 1)
 	z, err := parseZone(o.zone)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	switch o.logDriver {
 	case "", "none":
-		return l, nil
+		return nil
 	case "k8s-file":
-		l.format, l.textSize = &criFormat{zone: z}, textSizeCRI
+		l.cri.zone = z
+		l.format, l.textSize = &l.cri, textSizeCRI
 	case "json-file":
-		l.format, l.textSize = newJSONFormat(o.logTag), textSizeJSON
+		l.json.tag(o.logTag)
+		l.format, l.textSize = &l.json, textSizeJSON
 	default:
-		return nil, errors.New("unknown log driver " + o.logDriver)
+		return errors.New("unknown log driver " + o.logDriver)
 	}
 	if l.fd, err = openLogFile(l.path, 0); err != nil {
-		return nil, errors.New("cannot open the log file " + l.path + ": " + err.Error())
+		return errors.New("cannot open the log file " + l.path + ": " + err.Error())
 	}
 	var st syscall.Stat_t
 	if err = syscall.Fstat(l.fd, &st); err != nil {
-		return nil, err
+		return err
 	}
 	l.size = st.Size
 	if l.out = mapBuffer(logBufferSize + 2*l.textSize); l.out == nil {
-		return nil, errors.New("no memory for the log's buffer")
+		return errors.New("no memory for the log's buffer")
 	}
 	tails := l.out[logBufferSize:]
 	l.begun[stdout].buf, l.begun[stderr].buf = tails[:l.textSize], tails[l.textSize:]
 	l.out = l.out[:logBufferSize:logBufferSize]
-	return l, nil
+	return nil
 }
 
 func openLogFile(path string, flags int) (int, error) {
@@ -119,7 +121,7 @@ func (l *log) write(stream int, data []byte) {
 		if len(text) > l.textSize {
 			text = text[:l.textSize]
 		}
-		end := bytes.IndexByte(text, '\n')
+		end := indexNewline(text)
 		switch {
 		case end >= 0:
 			l.record(stream, text[:end], true)
@@ -148,7 +150,7 @@ func (l *log) begin(stream int, text []byte) {
 func (l *log) complete(stream int, data []byte) []byte {
 	t := &l.begun[stream]
 	text := data[:min(len(data), l.textSize-t.n)]
-	end := bytes.IndexByte(text, '\n')
+	end := indexNewline(text)
 	if end >= 0 {
 		text = text[:end]
 	}
@@ -253,12 +255,12 @@ func (l *log) flush() {
 	l.size += int64(done)
 	kept := done
 	if done < l.n {
-		kept = bytes.LastIndexByte(l.out[:done], '\n') + 1
+		kept = endOfLastLine(l.out[:done])
 		if kept < done {
 			l.size -= int64(done - kept)
 			syscall.Ftruncate(l.fd, l.size)
 		}
-		l.dropped += int64(bytes.Count(l.out[kept:l.n], newline))
+		l.dropped += countLines(l.out[kept:l.n])
 	}
 	if l.told > 0 {
 		if kept > 0 {
@@ -270,8 +272,6 @@ func (l *log) flush() {
 	}
 	l.n = 0
 }
-
-var newline = []byte{'\n'}
 
 // close writes what is still to be written or told.
 func (l *log) close() {

@@ -52,14 +52,13 @@ type cutRune struct {
 	n int
 }
 
-func newJSONFormat(tag string) *jsonFormat {
-	f := &jsonFormat{}
+// tag adds a tag to every record.
+func (f *jsonFormat) tag(tag string) {
 	if tag != "" {
 		b := append([]byte(nil), `,"attrs":{"tag":"`...)
 		b, _ = appendEscaped(b, []byte(tag))
 		f.attrs = string(append(b, `"}`...))
 	}
-	return f
 }
 
 func (f *jsonFormat) at(sec, nsec int64) { stamp(&f.stamp, sec, nsec, 0) }

@@ -11,9 +11,11 @@ type loop struct {
 	epoll    int
 	handlers []handler
 	events   [16]syscall.EpollEvent
+	few      [32]handler // room for the first
 }
 
 func (l *loop) open() (err error) {
+	l.handlers = l.few[:]
 	l.epoll, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	return err
 }

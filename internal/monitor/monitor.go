@@ -15,7 +15,7 @@ type monitor struct {
 	loop    loop
 	packet  packet
 
-	log      *log
+	log      log
 	chunk    []byte // mapped; the shared buffer for output
 	queue    []chunk
 	outputs  []output
@@ -38,26 +38,35 @@ type monitor struct {
 	exit     exit
 	record   []byte // the exit record, once written
 	signals  [4]sigaction
+
+	// room is for the first few of what there may be more of.
+	room struct {
+		outputs [2]output
+		clients [4]*client
+		queue   [4]chunk
+	}
 }
 
 var ignored = [4]syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM}
 
+// the is the program's monitor. It is not on the heap, where each size of object takes two pages of its own.
+var the monitor
+
 // Main is the program: args is the command line without the program's name, environ its environment. It returns the exit code.
 func Main(args, environ []string) int {
-	o, err := parseOptions(args)
-	if err != nil {
+	m := &the
+	if err := m.o.parse(args); err != nil {
 		return complain(2, err)
 	}
-	m := &monitor{o: o, environ: own(environ), listenFD: -1, terminalFD: -1}
-	m.stdin.m, m.stdin.fd, m.stdin.due = m, -1, o.stdin
-	m.listener.m = m
+	m.environ = own(environ)
+	m.init()
 	m.sealDescriptors()
 	for i, sig := range ignored {
 		m.signals[i] = ignoreSignal(sig)
 	}
 	if err := m.prepare(); err != nil {
 		m.discard()
-		sendPacket(o.syncFD, &kinds[wire.MonitorIs], []byte(err.Error()))
+		sendPacket(m.o.syncFD, wire.MonitorIs, []byte(err.Error()))
 		return 1
 	}
 	if !m.create() {
@@ -68,14 +77,24 @@ func Main(args, environ []string) int {
 	return 0
 }
 
+// init makes an empty monitor of one that has its options.
+func (m *monitor) init() {
+	m.listenFD, m.terminalFD = -1, -1
+	m.stdin.m, m.stdin.fd, m.stdin.due = m, -1, m.o.stdin
+	m.listener.m = m
+	m.outputs = m.room.outputs[:0]
+	m.clients = m.room.clients[:0]
+	m.queue = m.room.queue[:0]
+}
+
 func complain(code int, err error) int {
 	syscall.Write(2, []byte("berth-monitor: "+err.Error()+"\n"))
 	return code
 }
 
-// own leaves out what the starter set for this process alone.
+// own leaves out, in place, what the starter set for this process alone.
 func own(environ []string) []string {
-	kept := make([]string, 0, len(environ))
+	kept := environ[:0]
 	for _, e := range environ {
 		switch name, _, _ := cut(e, '='); name {
 		case "GOMAXPROCS", "GOGC", "GOMEMLIMIT":
@@ -106,7 +125,7 @@ func (m *monitor) prepare() (err error) {
 	if err = m.loop.open(); err != nil {
 		return errors.New("cannot make an epoll descriptor: " + err.Error())
 	}
-	if m.log, err = openLog(&m.o); err != nil {
+	if err = m.log.open(&m.o); err != nil {
 		return err
 	}
 	if m.chunk = mapBuffer(chunkSize); m.chunk == nil {

@@ -10,11 +10,11 @@ type oomCounter struct {
 }
 
 // open finds the memory control group of a process: memory.oom_control of cgroup v1 (line "N:memory:/path" of /proc/PID/cgroup)
-// or memory.events of v2 ("0::/path"); both have a line "oom_kill N".
-func (c *oomCounter) open(pid int) {
+// or memory.events of v2 ("0::/path"); both have a line "oom_kill N". scratch
+// is memory to read into.
+func (c *oomCounter) open(pid int, scratch []byte) {
 	c.fd = -1
-	var buf [4096]byte
-	list, err := readFile("/proc/"+itoa(pid)+"/cgroup", buf[:])
+	list, err := readFile("/proc/"+itoa(pid)+"/cgroup", scratch)
 	if err != nil {
 		return
 	}
@@ -35,22 +35,21 @@ func (c *oomCounter) open(pid int) {
 	if c.fd < 0 && unified != "" {
 		c.fd = openRead("/sys/fs/cgroup" + unified + "/memory.events")
 	}
-	c.start = c.read()
+	c.start = c.read(scratch)
 }
 
 // killed reports whether the count has risen since open.
-func (c *oomCounter) killed() bool { return c.read() > c.start }
+func (c *oomCounter) killed(scratch []byte) bool { return c.read(scratch) > c.start }
 
-func (c *oomCounter) read() uint64 {
+func (c *oomCounter) read(scratch []byte) uint64 {
 	if c.fd < 0 {
 		return 0
 	}
-	var buf [512]byte
-	n, err := pread(c.fd, buf[:])
+	n, err := pread(c.fd, scratch)
 	if err != nil {
 		return 0
 	}
-	for rest, more := string(buf[:n]), true; more; {
+	for rest, more := string(scratch[:n]), true; more; {
 		var line string
 		line, rest, more = cut(rest, '\n')
 		if key, value, ok := cut(line, ' '); ok && key == "oom_kill" {

@@ -38,8 +38,9 @@ func (s fdSet) end() int { return s.first + s.n }
 
 func (s fdSet) passthrough() bool { return s.n == 3 }
 
-func parseOptions(args []string) (options, error) {
-	o := options{syncFD: -1, attachFD: -1}
+// parse reads the command line.
+func (o *options) parse(args []string) error {
+	o.syncFD, o.attachFD = -1, -1
 	for i := 0; i < len(args); i++ {
 		name := args[i]
 		if name == "--" {
@@ -52,16 +53,16 @@ func parseOptions(args []string) (options, error) {
 		}
 		i++
 		if i == len(args) {
-			return o, errors.New(name + " needs a value, or is not an option")
+			return errors.New(name + " needs a value, or is not an option")
 		}
 		if err := o.set(name, args[i]); err != nil {
-			return o, err
+			return err
 		}
 	}
 	if o.id == "" || o.runtime == "" || o.run == "" || o.syncFD < 0 {
-		return o, errors.New("--id, --runtime, --run and --sync-fd are needed")
+		return errors.New("--id, --runtime, --run and --sync-fd are needed")
 	}
-	return o, nil
+	return nil
 }
 
 func (o *options) flag(name string) *bool {

@@ -30,11 +30,7 @@ type chunk struct {
 	mapped []byte // the memory to unmap; nil for the shared buffer
 }
 
-func (c chunk) release() {
-	if c.mapped != nil {
-		syscall.Munmap(c.mapped)
-	}
-}
+func (c chunk) release() { unmap(c.mapped) }
 
 func (o *output) watch() {
 	if o.fd >= 0 {
@@ -179,7 +175,7 @@ func (m *monitor) readAhead(o *output) int {
 	}
 	n := o.readInto(buf)
 	if n == 0 {
-		syscall.Munmap(buf)
+		unmap(buf)
 	}
 	return n
 }

@@ -17,9 +17,9 @@ type process struct {
 func (p *process) ready(uint32) { p.gone = true }
 
 // find opens the process whose number the runtime has written into a file.
-func (p *process) find(file string) error {
-	var buf [32]byte
-	text, err := readFile(file, buf[:])
+// scratch is memory to read into.
+func (p *process) find(file string, scratch []byte) error {
+	text, err := readFile(file, scratch)
 	if err != nil {
 		return &sysError{"cannot read the runtime's PID file", err}
 	}
@@ -32,7 +32,7 @@ func (p *process) find(file string) error {
 	if p.pidfd, err = pidfdOpen(p.pid); err != nil {
 		return &sysError{"cannot open the process", err}
 	}
-	p.start, err = startTime(p.pid)
+	p.start, err = startTime(p.pid, scratch)
 	return err
 }
 
@@ -43,9 +43,8 @@ func (p *process) kill() {
 }
 
 // startTime reads field 22 of /proc/PID/stat (proc(5)). The second field, the name in parentheses, may hold anything.
-func startTime(pid int) (uint64, error) {
-	var buf [1024]byte
-	stat, err := readFile("/proc/"+itoa(pid)+"/stat", buf[:])
+func startTime(pid int, scratch []byte) (uint64, error) {
+	stat, err := readFile("/proc/"+itoa(pid)+"/stat", scratch)
 	if err != nil {
 		return 0, &sysError{"cannot read the process's start time", err}
 	}
@@ -105,11 +104,11 @@ func exitCode(status syscall.WaitStatus) int {
 	return status.ExitStatus()
 }
 
-// killChildren ends what a failed runtime has left behind. All of it is ours: a child whose parent dies becomes the subreaper's.
-func killChildren() {
+// killChildren ends what a failed runtime has left behind. All of it is ours: a child whose parent dies becomes the subreaper's. scratch is
+// memory to read into.
+func killChildren(scratch []byte) {
 	pid := itoa(syscall.Getpid())
 	children := "/proc/" + pid + "/task/" + pid + "/children"
-	var buf [4096]byte
 	for tries := 0; tries < 1000; tries++ {
 		var status syscall.WaitStatus
 		if got, err := wait(-1, &status); err != nil {
@@ -117,7 +116,7 @@ func killChildren() {
 		} else if got > 0 {
 			continue
 		}
-		list, _ := readFile(children, buf[:])
+		list, _ := readFile(children, scratch)
 		for rest, more := string(list), true; more; {
 			var word string
 			word, rest, more = cut(rest, ' ')

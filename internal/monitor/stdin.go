@@ -202,8 +202,6 @@ func (s *stdin) close() {
 	for len(s.inputs) > 0 {
 		s.remove(s.inputs[0])
 	}
-	if s.buf != nil {
-		syscall.Munmap(s.buf)
-		s.buf = nil
-	}
+	unmap(s.buf)
+	s.buf = nil
 }

@@ -118,13 +118,22 @@ func restoreSignal(sig syscall.Signal, was *sigaction) {
 	syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(was)), 0, sigsetBytes, 0, 0)
 }
 
-// mapBuffer maps memory outside Go's heap. Pages cost nothing until they are touched.
+// mapBuffer maps memory outside Go's heap, nil if there is none. Pages cost nothing until they are touched. (syscall.Mmap keeps
+// books of its maps, on the heap.)
 func mapBuffer(size int) []byte {
-	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
+	address, _, errno := syscall.Syscall6(syscall.SYS_MMAP, 0, uintptr(size),
+		syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE, ^uintptr(0), 0)
+	if errno != 0 {
 		return nil
 	}
-	return b
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), size)
+}
+
+// unmap takes back the memory of a buffer; b may be a beginning of it.
+func unmap(b []byte) {
+	if cap(b) > 0 {
+		syscall.Syscall(syscall.SYS_MUNMAP, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(cap(b)), 0)
+	}
 }
 
 // releasePages gives a mapped buffer's memory back; it stays mapped and reads as zeros.
@@ -166,9 +175,9 @@ func write(fd int, p []byte) (int, error) {
 }
 
 // sendPacket sends kind and data as one packet, without waiting and without allocating.
-func sendPacket(fd int, kind *byte, data []byte) error {
+func sendPacket(fd int, kind byte, data []byte) error {
 	var iov [2]syscall.Iovec
-	iov[0].Base = kind
+	iov[0].Base = &kind
 	iov[0].SetLen(1)
 	var msg syscall.Msghdr
 	msg.Iov = &iov[0]

@@ -66,22 +66,21 @@ func crunHost(t *testing.T) bool {
 }
 
 func TestRunc(t *testing.T) {
+	t.Parallel()
 	runtimetest.Run(t, factory(t, "runc"))
 }
 
 // TestCrun runs in a mount namespace of its own where the host's control groups are not to crun's liking.
 func TestCrun(t *testing.T) {
+	t.Parallel()
 	if !crunHost(t) {
 		return
 	}
 	runtimetest.Run(t, factory(t, "crun"))
 }
 
-func factory(t *testing.T, name string) runtimetest.Factory {
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatal(err)
-	}
+func factory(t testing.TB, name string) runtimetest.Factory {
+	path := programOf(t, name)
 	return func(t testing.TB, runRoot string) ociruntime.Runtime {
 		t.Cleanup(func() {
 			if err := monitored.Unmount(runRoot); err != nil {

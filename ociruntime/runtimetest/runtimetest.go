@@ -31,6 +31,7 @@ func Run(t *testing.T, factory Factory) {
 		{"Kill9", killTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
+			t.Parallel()
 			for _, c := range group.tests {
 				t.Run(c.rule, func(t *testing.T) {
 					t.Parallel()
