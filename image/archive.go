@@ -18,7 +18,10 @@ import (
 // headers to the end, so that a truncated one is found out before anything is unpacked.
 func (op *operation) prepare(src *source) (transport string, err error) {
 	if src.input == nil && isDir(src.path) {
-		return directoryKind(src.path)
+		if transport, err = directoryKind(src.path); err == nil && transport == "oci" {
+			src.path, err = op.plainPath(src.path)
+		}
+		return transport, err
 	}
 	if src.transport == "oci" || src.transport == "dir" {
 		return "", errdefs.NotFound("no such directory: %s", src.path)
@@ -32,11 +35,11 @@ func (op *operation) prepare(src *source) (transport string, err error) {
 	if err != nil {
 		return "", err
 	}
-	src.path = file.Name()
 	if kind == "docker-archive" {
-		return kind, nil
+		src.path, err = op.plainPath(file.Name())
+		return kind, err
 	}
-	dir := filepath.Join(op.tmp, "oci")
+	dir := filepath.Join(op.tmpPlain, "oci")
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
@@ -87,7 +90,7 @@ func (op *operation) plain(src *source) (*os.File, error) {
 
 // spool writes a stream to a file of the operation.
 func (op *operation) spool(r io.Reader) (*os.File, error) {
-	f, err := os.CreateTemp(op.tmp, "archive-")
+	f, err := os.CreateTemp(op.tmpPlain, "archive-")
 	if err != nil {
 		return nil, err
 	}

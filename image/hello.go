@@ -17,7 +17,7 @@ func (s *Store) importHello(ctx context.Context) error {
 	}
 	defer op.end()
 	const doing = "making the image hello"
-	dir := filepath.Join(op.tmp, "hello")
+	dir := filepath.Join(op.tmpPlain, "hello")
 	if err := hello.Write(dir, s.arch()); err != nil {
 		return fileError(err, doing)
 	}

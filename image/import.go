@@ -65,7 +65,7 @@ func (s *Store) Import(ctx context.Context, source string, opts ImportOptions) (
 		return "", contentError(err, doing)
 	}
 	defer in.Close()
-	dir := filepath.Join(op.tmp, "import")
+	dir := filepath.Join(op.tmpPlain, "import")
 	if err := op.writeImport(in, dir, want, config, source, opts); err != nil {
 		return "", contentError(err, doing)
 	}

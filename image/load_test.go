@@ -324,6 +324,26 @@ func TestSaveAndLoadRoundTrip(t *testing.T) {
 	}
 }
 
+func TestPathsMayHaveColons(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a:b")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := openStore(t, dir) // the store's own path has one too
+	if _, err := s.Resolve(ctx, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"docker-archive", "oci-archive", "oci-dir", "docker-dir"} {
+		path := filepath.Join(dir, format+":x")
+		if err := s.Save(ctx, []string{"hello"}, SaveOptions{Format: format, Path: path}); err != nil {
+			t.Errorf("saving as %s: %v", format, err)
+		}
+		if loaded, err := s.Load(ctx, LoadOptions{Path: path}); err != nil || len(loaded) != 1 {
+			t.Errorf("loading %s: expected one image, got %v, %v", format, loaded, err)
+		}
+	}
+}
+
 func TestSaveSeveralImagesAndStreams(t *testing.T) {
 	from, to := newStore(t), newStore(t)
 	a, b := randomImage(t, 1, "amd64"), randomImage(t, 1, "amd64")

@@ -3,8 +3,10 @@ package image
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/moby/sys/mountinfo"
 	"go.podman.io/image/v5/types"
@@ -18,7 +20,10 @@ type operation struct {
 	s    *Store
 	st   storage.Store
 	lock *os.File
-	tmp  string
+	// tmp is a directory for temporary files, tmpPlain its plainPath.
+	tmp, tmpPlain string
+	// held are files and directories that plainPath names.
+	held []*os.File
 }
 
 // begin starts an operation: its temporary files go into a directory of their own inside the store, which the next operation
@@ -66,8 +71,11 @@ func (op *operation) share() error {
 	if err := os.MkdirAll(op.s.staging(), 0o700); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(op.s.staging(), "op-")
-	op.tmp = tmp
+	var err error
+	if op.tmp, err = os.MkdirTemp(op.s.staging(), "op-"); err != nil {
+		return err
+	}
+	op.tmpPlain, err = op.plainPath(op.tmp)
 	return err
 }
 
@@ -84,6 +92,9 @@ func flock(f *os.File, how int) error {
 
 // end ends the operation and, if it was the last one, removes what is left of operations that failed or died.
 func (op *operation) end() {
+	for _, f := range op.held {
+		_ = f.Close()
+	}
 	_ = os.RemoveAll(op.tmp)
 	if op.alone() {
 		if err := op.s.collect(op.st); err != nil {
@@ -93,8 +104,22 @@ func (op *operation) end() {
 	_ = op.lock.Close()
 }
 
+// plainPath is a path of an existing file or directory, good until the operation ends, that has no colon in it:
+// containers/image takes none.
+func (op *operation) plainPath(path string) (string, error) {
+	if !strings.Contains(path, ":") {
+		return path, nil
+	}
+	f, err := os.OpenFile(path, unix.O_PATH, 0)
+	if err != nil {
+		return "", err
+	}
+	op.held = append(op.held, f)
+	return fmt.Sprintf("/proc/self/fd/%d", f.Fd()), nil
+}
+
 // system is the configuration for this operation.
-func (op *operation) system(a Access) *types.SystemContext { return op.s.systemContext(a, op.tmp) }
+func (op *operation) system(a Access) *types.SystemContext { return op.s.systemContext(a, op.tmpPlain) }
 
 // Collect removes what operations of processes that died have left: temporary files, layers of no image, image records
 // without their data. It does nothing while an operation is under way. Every operation that writes ends with it.

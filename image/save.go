@@ -139,8 +139,12 @@ func (w *saver) file(write func(path string) error) error {
 		}
 		return w.device(write)
 	}
-	tmp := filepath.Join(filepath.Dir(w.opts.Path), ".berth-save-"+filepath.Base(w.op.tmp))
-	err := write(tmp)
+	dir, err := w.op.plainPath(filepath.Dir(w.opts.Path))
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(dir, ".berth-save-"+filepath.Base(w.op.tmp))
+	err = write(tmp)
 	if err == nil {
 		err = os.Rename(tmp, w.opts.Path)
 	}
@@ -165,7 +169,7 @@ func (w *saver) stream(write func(path string) error) error {
 	if w.opts.Output == nil {
 		return errdefs.Invalid("neither a file nor a stream to save to")
 	}
-	path := filepath.Join(w.op.tmp, "saved")
+	path := filepath.Join(w.op.tmpPlain, "saved")
 	if err := write(path); err != nil {
 		return err
 	}
@@ -188,13 +192,17 @@ func (w *saver) directory(write func(path string) error) error {
 		return errdefs.AlreadyExists("directory %s is not empty: name a new one", w.opts.Path)
 	}
 	there := err == nil
-	if err := write(w.opts.Path); err != nil {
-		if !there {
-			_ = os.RemoveAll(w.opts.Path)
-		}
+	if err = os.MkdirAll(w.opts.Path, 0o755); err != nil {
 		return err
 	}
-	return nil
+	path, err := w.op.plainPath(w.opts.Path)
+	if err == nil {
+		err = write(path)
+	}
+	if err != nil && !there {
+		_ = os.RemoveAll(w.opts.Path)
+	}
+	return err
 }
 
 // dockerArchive writes all images into one archive.
