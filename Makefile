@@ -7,8 +7,8 @@ GO ?= $(shell command -v go 2>/dev/null || echo /usr/local/go/bin/go)
 export CGO_ENABLED ?= 0
 TAGS := containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_devicemapper exclude_graphdriver_zfs
 
-# The version is the tag's; before the first tag, and in an archive without git, it is the one written here.
-BASE := 0.1.0-dev
+# The version is the tag's; before the first tag, and in an archive without git, it is the one in engine/version.go.
+BASE := $(shell sed -n 's/.*v.Version = "\(.*\)"$$/\1/p' engine/version.go)
 VERSION ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null | sed 's/^v//' | grep . || \
 	echo $(BASE)$$(git rev-parse --short HEAD 2>/dev/null | sed 's/^/+/'))
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
