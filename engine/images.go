@@ -221,9 +221,6 @@ func (s *Images) Exists(ctx context.Context, ref string) (bool, error) {
 	return s.e.images.Exists(ctx, ref)
 }
 
-// Usage is what images take on disk.
-func (s *Images) Usage(ctx context.Context) (image.Usage, error) { return s.e.images.DiskUsage(ctx) }
-
 // Login tries credentials at a registry and keeps them.
 func (s *Images) Login(ctx context.Context, o image.LoginOptions) error {
 	return s.e.images.Login(ctx, o)
