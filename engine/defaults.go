@@ -253,19 +253,23 @@ func (e *Engine) checkConfig(cfg *container.Config) ([]string, error) {
 		tried.Namespaces.UIDMap, tried.Namespaces.GIDMap = any, any
 	}
 	in := e.specInput(&tried)
-	in.Rootfs = "/"
-	in.NamespacePaths = map[string]string{}
-	for kind, n := range joined(cfg) {
-		in.NamespacePaths[kind] = "/proc/1/ns/" + kind
-		if n.Mode == container.FromPath {
-			in.NamespacePaths[kind] = n.Target
-		}
-	}
-	in.Hostname = "check"
+	in.Rootfs, in.Hostname, in.NamespacePaths = "/", "check", placeholders(cfg)
 	if _, err := ocispec.Build(in); err != nil {
 		return nil, err
 	}
 	return ocispec.Warnings(in), nil
+}
+
+// placeholders stand for the paths of joined namespaces, in a spec that is not to be run.
+func placeholders(cfg *container.Config) map[string]string {
+	paths := map[string]string{}
+	for kind, n := range joined(cfg) {
+		paths[kind] = "/proc/1/ns/" + kind
+		if n.Mode == container.FromPath {
+			paths[kind] = n.Target
+		}
+	}
+	return paths
 }
 
 // joined are the namespaces that are not the container's own and not the host's, by the runtime spec's kind.

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/image"
 	"github.com/berth-engine/berth/ociruntime/monitored"
+	"github.com/berth-engine/berth/ocispec"
 	"github.com/berth-engine/berth/rootfs"
 	"github.com/berth-engine/berth/store"
 )
@@ -206,8 +207,22 @@ func (e *Engine) fillDetails(ctx context.Context, d *Details) error {
 	if err != nil {
 		d.Spec = nil // no run, no spec
 	}
-	d.EffectiveCaps, d.BoundingCaps = specCaps(d.Spec)
+	e.fillCapabilities(d)
 	return nil
+}
+
+// fillCapabilities says what the process may do, or could if it were started.
+func (e *Engine) fillCapabilities(d *Details) {
+	if d.EffectiveCaps, d.BoundingCaps = specCaps(d.Spec); d.Spec != nil {
+		return
+	}
+	in := e.specInput(&d.Container.Config)
+	in.Rootfs, in.Hostname, in.NamespacePaths = "/", "inspect", placeholders(&d.Container.Config)
+	spec, err := ocispec.Build(in)
+	if err != nil || spec.Process.Capabilities == nil {
+		return
+	}
+	d.EffectiveCaps, d.BoundingCaps = spec.Process.Capabilities.Effective, spec.Process.Capabilities.Bounding
 }
 
 func (e *Engine) containerPaths(c *container.Container) ContainerPaths {

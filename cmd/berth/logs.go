@@ -104,10 +104,8 @@ func (a *app) logs(ctx context.Context, o logsFlags, refs []string) error {
 	}
 	if !o.follow {
 		for i, ref := range refs {
-			if err := s.Containers.Logs(ctx, ref, lo, printers[i].line); err != nil {
-				return err
-			}
-			if err := printers[i].flush(); err != nil {
+			err := s.Containers.Logs(ctx, ref, lo, printers[i].line)
+			if err := errors.Join(err, printers[i].flush()); err != nil {
 				return err
 			}
 		}
@@ -118,9 +116,7 @@ func (a *app) logs(ctx context.Context, o logsFlags, refs []string) error {
 	for i, ref := range refs {
 		all.Go(func() {
 			errs[i] = s.Containers.Logs(ctx, ref, lo, printers[i].line)
-			if errs[i] == nil {
-				errs[i] = printers[i].flush()
-			}
+			errs[i] = errors.Join(errs[i], printers[i].flush())
 		})
 	}
 	all.Wait()
@@ -130,16 +126,16 @@ func (a *app) logs(ctx context.Context, o logsFlags, refs []string) error {
 	return errors.Join(errs...)
 }
 
-// linePrinters makes a printer for each container, which share one lock and the width of the names.
+// linePrinters makes a printer for each container, which share one sink and the width of the names.
 func (a *app) linePrinters(ctx context.Context, v viewer, o logsFlags, refs []string) ([]*linePrinter, error) {
-	lock := new(sync.Mutex)
+	sink := new(lineSink)
 	printers := make([]*linePrinter, len(refs))
 	for i, ref := range refs {
 		id, name, err := v.Resolve(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
-		p := &linePrinter{lock: lock, out: a.out, err: a.err, times: o.timestamps}
+		p := &linePrinter{sink: sink, out: a.out, err: a.err, times: o.timestamps}
 		switch {
 		case o.names:
 			p.prefix = name + " "
@@ -156,7 +152,7 @@ func (a *app) linePrinters(ctx context.Context, v viewer, o logsFlags, refs []st
 
 // linePrinter prints a container's log. A line that the log has in parts gets its prefix and its newline once.
 type linePrinter struct {
-	lock     *sync.Mutex
+	sink     *lineSink
 	out, err io.Writer
 	prefix   string
 	colour   string
@@ -168,8 +164,8 @@ type linePrinter struct {
 
 // line prints one record of the log.
 func (p *linePrinter) line(l logs.Line) error {
-	p.lock.Lock()
-	defer p.lock.Unlock()
+	p.sink.Lock()
+	defer p.sink.Unlock()
 	p.buf.Reset()
 	if !p.open[l.Stream] {
 		p.buf.WriteString(p.colour + p.prefix)
@@ -190,20 +186,21 @@ func (p *linePrinter) line(l logs.Line) error {
 		}
 		p.open[l.Stream] = l.Partial
 	}
-	_, err := p.stream(l.Stream).Write(p.buf.Bytes())
-	return err
+	return p.sink.write(p.stream(l.Stream), p.buf.Bytes())
 }
 
-// flush takes colours back if the log ends within a line.
+// flush takes colours back if the log ends within a line, and writes what is gathered.
 func (p *linePrinter) flush() error {
+	p.sink.Lock()
+	defer p.sink.Unlock()
 	for stream, open := range p.open {
 		if open && p.colour != "" {
-			if _, err := io.WriteString(p.stream(stream), "\x1b[0m"); err != nil {
+			if err := p.sink.write(p.stream(stream), []byte("\x1b[0m")); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return p.sink.flush()
 }
 
 func (p *linePrinter) stream(name string) io.Writer {
