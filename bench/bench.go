@@ -77,7 +77,7 @@ func measure(programs, out, only string, engines []string, quick bool) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{dir: dir, quick: quick, started: time.Now()}
+	b := &bench{dir: dir, quick: quick, started: time.Now(), load: loadAverage()}
 	defer b.end()
 	if err := b.enter(programs, engines); err != nil {
 		return err
@@ -107,6 +107,7 @@ type bench struct {
 	dir         string
 	quick       bool
 	started     time.Time
+	load        string // when it began
 	contestants []*contestant
 	floors      []*floor
 	atEnd       []func()

@@ -21,7 +21,8 @@ const (
 func (b *bench) document(rows []row) string {
 	var w strings.Builder
 	w.WriteString(figuresBegin)
-	fmt.Fprintf(&w, "Measured %s on %s, in %.0f s.\n\n", time.Now().UTC().Format("2006-01-02"), machine(), time.Since(b.started).Seconds())
+	fmt.Fprintf(&w, "Measured %s on %s, in %.0f s. The load average was %s when it began and %s when it ended.\n\n",
+		time.Now().UTC().Format("2006-01-02"), machine(), time.Since(b.started).Seconds(), b.load, loadAverage())
 	for _, c := range b.contestants {
 		fmt.Fprintf(&w, "- %s: %s\n", c.name, versionOf(c))
 	}
@@ -100,6 +101,16 @@ func (b *bench) floorLines(rows []row) string {
 		return ""
 	}
 	return "\nThe floor, an OCI runtime alone with Berth's spec (create, start, delete; exec):\n\n" + w.String()
+}
+
+// loadAverage is that of the last minute: what else the machine did, and at the end the benchmark itself.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }
 
 func machine() string {
