@@ -255,6 +255,7 @@ func (c *creation) tell(kind byte, text []byte) {
 // result looks at what the runtime has made.
 func (c *creation) result() error {
 	m := c.m
+	c.awaitTerminal()
 	m.loop.close(c.consoleFD)
 	syscall.Unlink(consoleSocket)
 	if c.status.ExitStatus() != 0 {
@@ -283,6 +284,15 @@ func (c *creation) result() error {
 		m.child.kill()
 	}
 	return nil
+}
+
+// awaitTerminal takes what the runtime sent before it ended and we have not looked at yet.
+func (c *creation) awaitTerminal() {
+	if c.consoleFD < 0 || c.status.ExitStatus() != 0 {
+		return
+	}
+	for c.m.terminalFD < 0 && c.m.loop.wait(second) {
+	}
 }
 
 // runtimeErrors reads what the runtime has written to standard error.

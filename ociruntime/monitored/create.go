@@ -2,6 +2,7 @@ package monitored
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func (r *Runtime) Create(ctx context.Context, q ociruntime.CreateRequest) (*ocir
 // Exec runs one more process in a container, under a monitor of its own.
 func (r *Runtime) Exec(ctx context.Context, q ociruntime.ExecRequest) (*ociruntime.Process, error) {
 	document := filepath.Join(q.Run, "process.json")
-	if err := os.WriteFile(document, q.Process, 0o600); err != nil {
+	if err := os.WriteFile(document, withConsoleSize(q.Process, q.Stdio), 0o600); err != nil {
 		return nil, errdefs.Internal("exec session %s: %w", q.ID, err)
 	}
 	defer os.Remove(document)
@@ -54,6 +55,21 @@ func (r *Runtime) Exec(ctx context.Context, q ociruntime.ExecRequest) (*ocirunti
 		killStray(filepath.Join(q.Run, wire.PIDFile), q.ContainerPID)
 	}
 	return p, err
+}
+
+// withConsoleSize writes a terminal's first size into a process document. The process of an exec session runs at once, and could
+// look at its terminal before the monitor has it.
+func withConsoleSize(document []byte, stdio ociruntime.Stdio) []byte {
+	var fields map[string]json.RawMessage
+	if !stdio.Terminal || stdio.Width == 0 || stdio.Height == 0 || json.Unmarshal(document, &fields) != nil {
+		return document
+	}
+	fields["consoleSize"] = fmt.Appendf(nil, `{"height":%d,"width":%d}`, stdio.Height, stdio.Width)
+	sized, err := json.Marshal(fields)
+	if err != nil {
+		return document
+	}
+	return sized
 }
 
 // killStray kills the process that a failed exec has left in a container, as when the monitor was killed: the runtime has

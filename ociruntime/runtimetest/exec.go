@@ -38,9 +38,12 @@ var execTests = []test{
 	{"a terminal", func(h *harness) {
 		b := h.idle()
 		x := b.exec(func(p *specs.Process) {
-			p.Args, p.Terminal = []string{"/bin/stty", "size"}, true
+			// crun 1.8 does not take the size from the process document, so that it comes a moment later.
+			p.Args, p.Terminal = []string{"/bin/sh", "-c", "until [ \"$(stty size 2>/dev/null)\" ]; do :; done; stty size"}, true
 		})
-		h.expectText("terminal", x.hear().stdout.String(), "24 80\r\n")
+		s := x.hear()
+		h.expectText("terminal", s.stdout.String(), "24 80\r\n")
+		h.expectExit(s.exit, 0, 0, false)
 	}},
 	{"what it leaves in the background does not hold it up", func(h *harness) {
 		b := h.idle()

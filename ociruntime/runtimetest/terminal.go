@@ -21,13 +21,13 @@ var terminalTests = []test{
 		s := h.hear(c)
 		h.expectText("terminal", s.stdout.String(), "43 132\r\n")
 	}},
-	{"100 MB over the terminal arrives to the last byte", func(h *harness) {
-		b := h.terminal("head -c 104857600 /dev/zero; echo -n end")
+	{"20 MB over the terminal arrives to the last byte", func(h *harness) {
+		b := h.terminal("head -c 20971520 /dev/zero; echo -n end")
 		b.request.Attached = &all
 		b.create().start()
 		n, tail, exit := count(h, b.process.Conn)
-		if n != hundredMB+3 || tail != "end" {
-			h.Errorf("got %d bytes ending in %q; expected %d ending in \"end\"", n, tail, hundredMB+3)
+		if n != 20<<20+3 || tail != "end" {
+			h.Errorf("got %d bytes ending in %q; expected %d ending in \"end\"", n, tail, 20<<20+3)
 		}
 		h.expectExit(exit, 0, 0, false)
 	}},
