@@ -83,21 +83,25 @@ func measure(programs, out, only string, engines []string, quick bool) error {
 		return err
 	}
 	var rows []row
+	var failed error
 	for _, m := range measurements {
 		if !strings.Contains(m.name, only) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(b.started).Seconds(), m.name)
 		r, err := m.run(b)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+		if err != nil { // the others are worth having
+			err = fmt.Errorf("%s: %w", m.name, err)
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			failed = errors.Join(failed, err)
+			continue
 		}
 		rows = append(rows, r...)
 	}
 	doc := b.document(rows)
 	fmt.Print(doc)
-	if out == "" {
-		return nil
+	if out == "" || failed != nil {
+		return failed
 	}
 	return replaceFigures(out, doc)
 }

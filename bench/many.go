@@ -97,8 +97,12 @@ func (c *contestant) fill(n int) error {
 	var left atomic.Int64
 	left.Store(missing)
 	err := together(4, func(int) error {
-		for left.Add(-1) >= 0 {
-			if _, err := c.do("create", "--network", "none", image, "true"); err != nil {
+		for {
+			i := left.Add(-1)
+			if i < 0 {
+				break
+			}
+			if _, err := c.do("create", "--name", fmt.Sprintf("fill%d", n-int(i)), "--network", "none", image, "true"); err != nil {
 				return fmt.Errorf("fill: %w", err)
 			}
 		}
