@@ -118,7 +118,7 @@ func archiveKind(r io.Reader) (string, error) {
 		case errors.Is(err, io.EOF) && n > 0 && kind != "":
 			return kind, nil
 		case errors.Is(err, io.EOF), errors.Is(err, tar.ErrHeader) && n == 0:
-			return "", errdefs.With(errdefs.ErrInvalidArgument, errNoImages)
+			return "", errNoImages
 		case err != nil:
 			return "", err
 		}
