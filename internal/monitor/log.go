@@ -36,7 +36,8 @@ type log struct {
 	maxFiles int
 	size     int64 // of the file
 
-	out     []byte  // mapped
+	mapped  []byte // the memory of out and begun
+	out     []byte
 	n       int     // bytes of out in use
 	partial [3]bool // the stream's last record was partial
 	begun   [3]tail
@@ -48,7 +49,7 @@ type log struct {
 
 // tail is the beginning of a stream's line.
 type tail struct {
-	buf   []byte // mapped
+	buf   []byte
 	n     int
 	since int64
 }
@@ -57,6 +58,8 @@ type tail struct {
 type format interface {
 	at(sec, nsec int64)
 	record(b []byte, stream int, text []byte, whole bool) []byte
+	// unfinished reports whether a stream's last record has kept something back for the next.
+	unfinished(stream int) bool
 }
 
 // The streams by number, as in Docker's and CRI's logs.
@@ -67,6 +70,7 @@ const (
 
 var streamNames = [3]string{"", "stdout", "stderr"}
 
+// open opens the log that the options ask for, which may be none.
 func (l *log) open(o *options) error {
 	l.fd, l.path, l.maxSize, l.maxFiles = -1, o.logPath, o.logMaxSize, max(o.logMaxFiles, 1)
 	z, err := parseZone(o.zone)
@@ -93,12 +97,12 @@ func (l *log) open(o *options) error {
 		return err
 	}
 	l.size = st.Size
-	if l.out = mapBuffer(logBufferSize + 2*l.textSize); l.out == nil {
+	if l.mapped = mapBuffer(logBufferSize + 2*l.textSize); l.mapped == nil {
 		return errors.New("no memory for the log's buffer")
 	}
-	tails := l.out[logBufferSize:]
+	l.out = l.mapped[:logBufferSize:logBufferSize]
+	tails := l.mapped[logBufferSize:]
 	l.begun[stdout].buf, l.begun[stderr].buf = tails[:l.textSize], tails[l.textSize:]
-	l.out = l.out[:logBufferSize:logBufferSize]
 	return nil
 }
 
@@ -282,7 +286,15 @@ func (l *log) close() {
 	l.writeBegun(stderr)
 	l.format.at(clock(clockRealtime))
 	l.tellDropped()
+	l.json.ending = true
+	for stream := stdout; stream <= stderr; stream++ {
+		if l.format.unfinished(stream) {
+			l.record(stream, nil, false)
+		}
+	}
 	l.flush()
+	unmap(l.mapped)
+	l.mapped, l.out = nil, nil
 	syscall.Close(l.fd)
 	l.fd = -1
 }

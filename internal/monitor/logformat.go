@@ -21,6 +21,8 @@ func (f *criFormat) at(sec, nsec int64) {
 	digits(f.prefix[20:29], nsec)
 }
 
+func (f *criFormat) unfinished(int) bool { return false }
+
 func (f *criFormat) record(b []byte, stream int, text []byte, whole bool) []byte {
 	b = append(b, f.prefix[:]...)
 	switch {
@@ -44,6 +46,8 @@ type jsonFormat struct {
 	stamp [stampSize]byte
 	attrs string
 	cut   [3]cutRune
+	// ending: no more will come, so that nothing is kept for the next record.
+	ending bool
 }
 
 // cutRune is the beginning of a character whose end has not come yet.
@@ -63,11 +67,15 @@ func (f *jsonFormat) tag(tag string) {
 
 func (f *jsonFormat) at(sec, nsec int64) { stamp(&f.stamp, sec, nsec, 0) }
 
+func (f *jsonFormat) unfinished(stream int) bool { return f.cut[stream].n > 0 }
+
 func (f *jsonFormat) record(b []byte, stream int, text []byte, whole bool) []byte {
 	b = append(b, `{"log":"`...)
 	b = f.text(b, &f.cut[stream], text)
-	if whole {
+	if whole || f.ending {
 		b = f.cut[stream].flush(b)
+	}
+	if whole {
 		b = append(b, `\n`...)
 	}
 	b = append(b, `","stream":"`...)

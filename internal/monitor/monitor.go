@@ -178,7 +178,7 @@ func (m *monitor) rest() {
 	if len(m.queue) == 0 {
 		releasePages(m.chunk)
 	}
-	releasePages(m.log.out)
+	releasePages(m.log.mapped)
 	if len(m.stdin.pending) == 0 {
 		releasePages(m.stdin.buf)
 	}
