@@ -166,27 +166,31 @@ func TestTheBeginningOfTheDetachKeysAloneIsInput(t *testing.T) {
 
 func TestTheTerminalIsRestoredWhateverEndsTheContainer(t *testing.T) {
 	t.Parallel()
-	s := sandbox.New(t)
-	bb := s.LoadBusybox()
 	for _, tc := range []struct {
 		name string
-		end  func(name string, tty *sandbox.Terminal)
-		code int
+		end  func(s *sandbox.Sandbox, tty *sandbox.Terminal)
+		code int // -1 for any
 	}{
-		{"kill", func(name string, _ *sandbox.Terminal) { s.OK("kill", name) }, 137},
-		{"rm", func(name string, _ *sandbox.Terminal) { s.OK("rm", "-f", "-t", "0", name) }, 137},
-		{"client", func(_ string, tty *sandbox.Terminal) { _ = syscall.Kill(tty.Pid(), syscall.SIGTERM) }, -1},
-		{"monitor", func(name string, _ *sandbox.Terminal) { _ = syscall.Kill(s.Monitor(name), syscall.SIGKILL) }, -1},
+		{"a kill of the container", func(s *sandbox.Sandbox, _ *sandbox.Terminal) { s.OK("kill", "c") }, 137},
+		{"its removal", func(s *sandbox.Sandbox, _ *sandbox.Terminal) { s.OK("rm", "-f", "-t", "0", "c") }, 137},
+		{"a kill of its monitor", func(s *sandbox.Sandbox, _ *sandbox.Terminal) { s.Kill(s.Monitor("c")) }, -1},
+		// With a terminal signals are not passed on, as in Docker and podman: what a person types goes another way.
+		{"the client's own termination", func(_ *sandbox.Sandbox, tty *sandbox.Terminal) { _ = syscall.Kill(tty.Pid(), syscall.SIGTERM) }, 143},
 	} {
-		tty := s.Terminal("run", "-it", "--name", tc.name, bb, "sh")
-		tty.Expect("# ")
-		if !tty.Raw() {
-			t.Errorf("%s: expected raw mode", tc.name)
-		}
-		tc.end(tc.name, tty)
-		if code := tty.Wait(); tc.code >= 0 && code != tc.code {
-			t.Errorf("%s: expected exit code %d, got %d; on the terminal: %q", tc.name, tc.code, code, tty.Output())
-		}
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := sandbox.New(t)
+			bb := s.LoadBusybox()
+			tty := s.Terminal("run", "-it", "--name", "c", bb, "sh")
+			tty.Expect("# ")
+			if !tty.Raw() {
+				t.Error("expected raw mode")
+			}
+			tc.end(s, tty)
+			if code := tty.Wait(); tc.code >= 0 && code != tc.code {
+				t.Errorf("expected exit code %d, got %d; on the terminal: %q", tc.code, code, tty.Output())
+			}
+		})
 	}
 }
 

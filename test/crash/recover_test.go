@@ -1,0 +1,147 @@
+package crash
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/berth-engine/berth/test/sandbox"
+)
+
+// statuses are all containers as "name status".
+func statuses(s *sandbox.Sandbox) string {
+	return s.OK("ps", "-a", "--format", "{{.Names}} {{.State}}")
+}
+
+// volumeDirs are the directories of volumes on disk.
+func volumeDirs(t *testing.T, s *sandbox.Sandbox) string {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join(s.Root, "volumes", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(list, "\n")
+}
+
+func TestAContainerThatRemovesItselfIsGoneAfterAFailureOfAnyStep(t *testing.T) {
+	t.Parallel()
+	s := sandbox.NewWithFailpoints(t)
+	bb := s.LoadBusybox()
+	run := []string{"run", "--rm", "--name", "c", "-v", "/vol", bb, "sleep", "1000"}
+	for _, point := range pointsOf(t, s, scenario{verb: []string{"run", "--rm", "--name", "c", bb, "true"}}) {
+		if !strings.HasPrefix(point, "start:") && !strings.HasPrefix(point, "run:") {
+			continue
+		}
+		withFailpoint(t, s, point+"=error", run).Expect(t, 125, point)
+		sandbox.Equal(t, "containers after an error at "+point, statuses(s), "")
+		s.NoLeaks()
+	}
+}
+
+func TestAContainerThatRemovesItselfIsGoneWhenItsDependencyDoesNotStart(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	s.OK("create", "--name", "a", bb, "/nope")
+	s.Fails(127, []string{"/nope"}, "run", "--rm", "--name", "b", "--network", "container:a", bb, "true")
+	sandbox.Equal(t, "containers", statuses(s), "a created")
+}
+
+func TestAnonymousVolumesGoWithARemovalThatWasKilled(t *testing.T) {
+	t.Parallel()
+	s := sandbox.NewWithFailpoints(t)
+	bb := s.LoadBusybox()
+	for _, sc := range []scenario{
+		{"rm -v", [][]string{{"run", "--name", "c", "-v", "/vol", bb, "true"}}, []string{"rm", "-v", "c"}},
+		{"run --rm", nil, []string{"run", "--rm", "--name", "c", "-v", "/vol", bb, "true"}},
+	} {
+		for _, point := range pointsOf(t, s, sc) {
+			for _, args := range sc.prepare {
+				s.OK(args...)
+			}
+			withFailpoint(t, s, point+"=kill", sc.verb).Expect(t, 137)
+			s.Eventually("the container to be gone or whole", func() bool {
+				s.OK("run", "--rm", bb, "true") // the next operation
+				st := statuses(s)
+				return st == "" || sc.prepare != nil && st == "c exited"
+			})
+			if statuses(s) == "" {
+				s.Eventually(sc.name+" killed at "+point+": no volume on disk", func() bool { return volumeDirs(t, s) == "" })
+				sandbox.Equal(t, sc.name+" killed at "+point+": volumes", s.OK("volume", "ls", "-q"), "")
+			}
+			s.OK("rm", "-f", "-v", "c")
+		}
+	}
+}
+
+func TestARestartWhoseWaiterWasKilledIsMadeByTheNextCommand(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	s.OK("run", "-d", "--restart", "always", "--name", "r", bb, "sh", "-c", "test -e /again && exec sleep 1000; sleep 0.2; exit 3")
+	s.Eventually("restarts to be far apart", func() bool {
+		return sandbox.Atoi(t, s.OK("inspect", "-f", "{{.RestartCount}}", "r")) >= 3 && statuses(s) == "r restarting"
+	})
+	for _, pid := range s.Processes()["berth"] {
+		if pid > 1 {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	before := sandbox.Atoi(t, s.OK("inspect", "-f", "{{.RestartCount}}", "r"))
+	s.OK("run", "--rm", bb, "true")
+	after := sandbox.Atoi(t, s.OK("inspect", "-f", "{{.RestartCount}}", "r"))
+	if after <= before {
+		t.Errorf("expected another restart after %d, got %d; %s", before, after, statuses(s))
+	}
+}
+
+func TestAnExecWhoseClientAndMonitorWereKilledLeavesNoDirectory(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	s.OK("run", "-d", "--name", "c", bb, "sleep", "1000")
+	container := s.Monitor("c")
+	cmd := s.Command(t.Context(), "exec", "c", "sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.Eventually("the session to run", func() bool { return strings.Count(s.OK("top", "c"), "sleep") == 2 })
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	for _, pid := range s.Processes()["berth-monitor"] {
+		if pid != container {
+			s.Kill(pid)
+		}
+	}
+	s.OK("rm", "-f", "-t", "0", "c")
+	s.NoLeaks()
+}
+
+func TestRemovalByForceNeedsNoRuntimeThatWorks(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"broken", "gone"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			s := sandbox.New(t)
+			bb := s.LoadBusybox()
+			rt := s.Write("runtime", "#!/bin/sh\nexec "+sandbox.Runtime()+` "$@"`+"\n")
+			if err := os.Chmod(rt, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			s.OK("--runtime", rt, "run", "-d", "--name", "c", bb, "sh", "-c", "sleep 1000 & sleep 1000")
+			if err := os.Remove(rt); err != nil {
+				t.Fatal(err)
+			}
+			if how == "broken" {
+				s.Write("runtime", "#!/bin/sh\necho broken >&2\nexit 1\n")
+				if err := os.Chmod(rt, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.OK("rm", "-f", "-t", "0", "c")
+			sandbox.Equal(t, "containers", statuses(s), "")
+		})
+	}
+}
