@@ -46,7 +46,6 @@ type Options struct {
 type Runtime struct {
 	o         Options
 	stateMade func() error
-	program   func() string
 }
 
 var _ ociruntime.Runtime = (*Runtime)(nil)
@@ -61,7 +60,6 @@ func New(o Options) *Runtime {
 	}
 	r := &Runtime{o: o}
 	r.stateMade = sync.OnceValue(func() error { return os.MkdirAll(r.o.StateRoot, 0o700) })
-	r.program = sync.OnceValue(func() string { return readOnlyImage(o.RunRoot, o.Name, o.RuntimePath) })
 	return r
 }
 
@@ -173,6 +171,9 @@ func (r *Runtime) Kill(ctx context.Context, id string, pid ociruntime.PID, sig s
 	}
 	return nil
 }
+
+// program is the path from which the runtime is run. It is looked at each time, since a package manager may replace the file.
+func (r *Runtime) program() string { return readOnlyImage(r.o.RunRoot, r.o.Name, r.o.RuntimePath) }
 
 // command runs the runtime and returns what it wrote.
 func (r *Runtime) command(ctx context.Context, args ...string) ([]byte, error) {
