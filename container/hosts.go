@@ -23,7 +23,8 @@ func ParseAddHost(s string) ([]string, error) {
 		address = text[1 : len(text)-1]
 	}
 	if address != HostGateway {
-		if _, err := netip.ParseAddr(address); err != nil {
+		// The zone of an IPv6 address can be any text, for netip.
+		if a, err := netip.ParseAddr(address); err != nil || strings.IndexFunc(a.Zone(), badInHostName) >= 0 {
 			return nil, errdefs.Invalid("host %q: %q is neither an IP address nor %s", s, text, HostGateway)
 		}
 	}

@@ -289,6 +289,7 @@ func TestAddedHostsAreParsed(t *testing.T) {
 		bad[[]string]("db", "NAME:IP"), bad[[]string](":10.0.0.2", "NAME:IP"), bad[[]string]("db:", "IP address"),
 		bad[[]string]("db:10.0.0", "IP address"), bad[[]string]("d b:10.0.0.2", "not a host's name"),
 		bad[[]string]("a;;b:10.0.0.2", "not a host's name"), bad[[]string]("a\nb:10.0.0.2", "not a host's name"),
+		bad[[]string]("db:fe80::1%eth0\n6.6.6.6 evil", "IP address"), bad[[]string]("db:[fe80::1%a b]", "IP address"),
 	})
 }
 

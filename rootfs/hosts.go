@@ -120,7 +120,7 @@ func ParseAddHost(spec string) (names []string, addr netip.Addr, err error) {
 	list, ip, ok := strings.Cut(spec, ":")
 	names = strings.Split(list, ";")
 	for _, n := range names {
-		if n == "" || strings.ContainsFunc(n, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }) {
+		if n == "" || strings.ContainsFunc(n, endsWord) {
 			ok = false
 		}
 	}
@@ -133,11 +133,15 @@ func ParseAddHost(spec string) (names []string, addr netip.Addr, err error) {
 	if len(ip) > 2 && ip[0] == '[' && ip[len(ip)-1] == ']' {
 		ip = ip[1 : len(ip)-1]
 	}
-	if addr, err = netip.ParseAddr(ip); err != nil {
+	// The zone of an IPv6 address can be any text, for netip.
+	if addr, err = netip.ParseAddr(ip); err != nil || strings.ContainsFunc(addr.Zone(), endsWord) {
 		return nil, addr, errdefs.Invalid("--add-host %q: %q is not an IP address", spec, ip)
 	}
 	return names, addr, nil
 }
+
+// endsWord: what would end a word or a line of hosts(5) or resolv.conf(5), or begin a comment.
+func endsWord(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }
 
 // ContainerEnvInput is what /run/.containerenv tells.
 type ContainerEnvInput struct {

@@ -40,7 +40,8 @@ func TestHostsFile(t *testing.T) {
 }
 
 func TestAddHostRefuses(t *testing.T) {
-	for _, spec := range []string{"", "x", "x:", ":1.2.3.4", "x:y", "a b:1.2.3.4", "a\n1.2.3.4 b:1.2.3.4", "a;:1.2.3.4", "#a:1.2.3.4", "x:[::1", "x:1.2.3.4\n"} {
+	for _, spec := range []string{"", "x", "x:", ":1.2.3.4", "x:y", "a b:1.2.3.4", "a\n1.2.3.4 b:1.2.3.4", "a;:1.2.3.4", "#a:1.2.3.4", "x:[::1", "x:1.2.3.4\n",
+		"x:fe80::1%eth0\n6.6.6.6 evil", "x:fe80::1%a b"} {
 		if got, err := HostsFile(HostsInput{Add: []string{spec}}); !errors.Is(err, errdefs.ErrInvalidArgument) {
 			t.Errorf("%q: expected ErrInvalidArgument, got %q, %v", spec, got, err)
 		}
@@ -77,7 +78,7 @@ func TestResolvConf(t *testing.T) {
 		}
 	}
 	for _, in := range []ResolvInput{
-		{Servers: []string{"x"}}, {Servers: []string{"1.1.1.1\nx"}}, {Search: []string{"a b"}}, {Options: []string{"a\nnameserver 6.6.6.6"}}, {Search: []string{""}},
+		{Servers: []string{"x"}}, {Servers: []string{"1.1.1.1\nx"}}, {Servers: []string{"fe80::1%eth0\nnameserver 6.6.6.6"}}, {Search: []string{"a b"}}, {Options: []string{"a\nnameserver 6.6.6.6"}}, {Search: []string{""}},
 	} {
 		if got, err := ResolvConf(in); !errors.Is(err, errdefs.ErrInvalidArgument) {
 			t.Errorf("%+v: expected ErrInvalidArgument, got %q, %v", in, got, err)

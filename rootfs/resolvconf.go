@@ -35,7 +35,7 @@ func ResolvConf(in ResolvInput) ([]byte, error) {
 	if len(in.Servers) > 0 {
 		servers = in.Servers
 		for _, s := range servers {
-			if _, err := netip.ParseAddr(s); err != nil {
+			if a, err := netip.ParseAddr(s); err != nil || strings.ContainsFunc(a.Zone(), endsWord) {
 				return nil, errdefs.Invalid("--dns %q is not an IP address", s)
 			}
 		}
