@@ -87,11 +87,26 @@ func (e *Engine) applyLogDefaults(cfg *container.Config, asked container.Log) er
 	if err := container.CheckLogDriver(cfg.Log.Driver); err != nil {
 		return err
 	}
+	if err := checkLogPath(cfg.Log.Path); err != nil && cfg.Log.Driver != "none" {
+		return err
+	}
 	if cfg.Log.MaxSize == 0 && e.config.Containers.LogSizeMax > 0 {
 		cfg.Log.MaxSize = e.config.Containers.LogSizeMax
 	}
 	if cfg.Log.MaxSize > 0 && cfg.Log.MaxFiles == 0 {
 		cfg.Log.MaxFiles = 1
+	}
+	return nil
+}
+
+// checkLogPath refuses a log file that is there and is none: opening a named pipe waits for its reader, and what is written to a
+// device cannot be read again.
+func checkLogPath(path string) error {
+	if path == "" {
+		return nil
+	}
+	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
+		return errdefs.Invalid("log option path=%s: it is there and is not a regular file: choose another path, or --log-driver none", path)
 	}
 	return nil
 }

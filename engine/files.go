@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/ocispec"
@@ -237,7 +239,8 @@ func (e *Engine) prepareVolume(ctx context.Context, s *starting, m container.Mou
 }
 
 // firstUse fills an empty volume with the image's files at the mount point, and gives it their owner; where the image has none, the
-// container's user. That it has been done is recorded first, so that a volume in use is never written over.
+// container's user. That it has been done is recorded first, so that a volume in use is never written over. What was in the volume
+// before its first use, as in one that stands for a directory of the host, has an owner already.
 func (e *Engine) firstUse(ctx context.Context, s *starting, v volume.Volume, m container.Mount, dir string) error {
 	copyUp := v.NeedsCopyUp && !m.NoCopy
 	v.NeedsCopyUp, v.NeedsChown = false, false
@@ -250,8 +253,17 @@ func (e *Engine) firstUse(ctx context.Context, s *starting, v volume.Volume, m c
 		return err
 	}
 	uid, gid := hostIDs(&s.c.Config, s.user.UID, s.user.GID)
-	if err := os.Lchown(dir, uid, gid); err != nil {
-		return errdefs.Internal("giving volume %s to its user: %w", v.Name, err)
+	return giveEmpty(dir, uid, gid)
+}
+
+// giveEmpty gives a directory to a user if there is nothing in it.
+func giveEmpty(dir string, uid, gid int) error {
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) == 0 {
+		err = os.Lchown(dir, uid, gid)
+	}
+	if err != nil {
+		return errdefs.Internal("giving a volume to its user: %w", err)
 	}
 	return nil
 }
@@ -263,10 +275,14 @@ func volumeSubpath(dir, subpath string) (string, error) {
 		return "", err
 	}
 	defer root.Close()
-	f, err := root.Open(subpath, os.O_RDONLY)
+	// A container may have left anything there: opened for reading, a named pipe would wait for ever.
+	f, err := root.Open(subpath, unix.O_PATH)
 	if err != nil {
 		return "", errdefs.Invalid("subpath %s of the volume: %w", subpath, err)
 	}
 	defer f.Close()
+	if fi, err := f.Stat(); err != nil || !fi.IsDir() && !fi.Mode().IsRegular() {
+		return "", errdefs.Invalid("subpath %s of the volume is neither a directory nor a file: choose another", subpath)
+	}
 	return os.Readlink(rootfs.FDPath(f))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -281,12 +282,24 @@ func makeWorkDir(s *starting, mounts []ocispec.Mount) error {
 	if name == "" {
 		return nil
 	}
+	if root != s.root && slices.Contains(mountAbove(dir, mounts).Options, "ro") {
+		return requireWorkDir(root, name, dir)
+	}
 	uid, gid := hostIDs(&s.c.Config, s.user.UID, s.user.GID)
 	err := root.MkdirAll(name, 0o755, uid, gid)
 	if err != nil {
 		return errdefs.With(errdefs.Class(err), fmt.Errorf("working directory %s: %w", dir, err))
 	}
 	return nil
+}
+
+// requireWorkDir refuses a working directory that would have to be made in a mount that the container must not write to.
+func requireWorkDir(mount *rootfs.Root, name, dir string) error {
+	_, err := mount.Stat(name)
+	if errors.Is(err, errdefs.ErrNotFound) {
+		return errdefs.Invalid("working directory %s is missing, and the mount that it lies in is read-only: make it first, or choose another with --workdir", dir)
+	}
+	return err
 }
 
 // mountAbove is the mount that path lies in, nil if that is the root file system.

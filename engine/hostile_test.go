@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/berth-engine/berth/container"
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/ocispec"
+	"github.com/berth-engine/berth/rootfs"
+)
+
+func TestAWorkingDirectoryIsNotMadeInAReadOnlyMount(t *testing.T) {
+	root, err := rootfs.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	source := t.TempDir()
+	if err := os.Mkdir(source+"/there", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mounts := []ocispec.Mount{{Type: "bind", Source: source, Destination: "/data", Options: []string{"ro"}}}
+	at := func(dir string) error {
+		c := container.Container{Config: container.Config{Process: container.Process{WorkDir: dir}}}
+		return makeWorkDir(&starting{root: root, c: &c}, mounts)
+	}
+	if err := at("/data/evil/deep"); !errors.Is(err, errdefs.ErrInvalidArgument) {
+		t.Errorf("expected ErrInvalidArgument, got %v", err)
+	}
+	if _, err := os.Lstat(source + "/evil"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("expected nothing to be made in the mount's source, got %v", err)
+	}
+	if err := at("/data/there"); err != nil {
+		t.Errorf("one that is there: %v", err)
+	}
+	mounts[0].Options = nil
+	if err := at("/data/made"); err != nil {
+		t.Errorf("in a mount that can be written to: %v", err)
+	}
+	if _, err := os.Stat(source + "/made"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASubpathThatIsAPipeIsRefusedAndNotWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(dir+"/pipe", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("pipe", dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"pipe", "link"} {
+		if got, err := volumeSubpath(dir, name); !errors.Is(err, errdefs.ErrInvalidArgument) {
+			t.Errorf("%s: expected ErrInvalidArgument, got %q, %v", name, got, err)
+		}
+	}
+	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := volumeSubpath(dir, "file"); err != nil || filepath.Base(got) != "file" {
+		t.Errorf("a file: %q, %v", got, err)
+	}
+}
+
+func TestOnlyAnEmptyVolumeIsGivenToItsFirstUser(t *testing.T) {
+	for name, want := range map[string]uint32{"empty": 1234, "full": uint32(os.Getuid())} {
+		dir := t.TempDir()
+		if name == "full" {
+			if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := giveEmpty(dir, 1234, 1234); err != nil {
+			t.Fatal(err)
+		}
+		fi, err := os.Stat(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fi.Sys().(*syscall.Stat_t).Uid; got != want {
+			t.Errorf("%s: expected the owner %d, got %d", name, want, got)
+		}
+	}
+}
+
+func TestALogPathThatIsNoFileIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(dir+"/pipe", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("pipe", dir+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	e := testEngine(t)
+	for _, path := range []string{dir, dir + "/pipe", dir + "/link", "/dev/zero"} {
+		var cfg container.Config
+		if err := e.applyLogDefaults(&cfg, container.Log{Path: path}); !errors.Is(err, errdefs.ErrInvalidArgument) {
+			t.Errorf("%s: expected ErrInvalidArgument, got %v", path, err)
+		}
+	}
+	for _, log := range []container.Log{{}, {Path: dir + "/new"}, {Path: "/dev/zero", Driver: "none"}} {
+		var cfg container.Config
+		if err := e.applyLogDefaults(&cfg, log); err != nil {
+			t.Errorf("%+v: %v", log, err)
+		}
+	}
+}
