@@ -77,11 +77,6 @@ func (s *Containers) create(ctx context.Context, o CreateOptions, toRun bool) (C
 	if err != nil {
 		return Created{}, nil, err
 	}
-	if o.Replace && o.Name != "" {
-		if err := e.replace(ctx, o.Name); err != nil {
-			return Created{}, nil, err
-		}
-	}
 	cfg, volumes, warnings, err := e.configure(ctx, o, img)
 	if err != nil {
 		return Created{}, nil, err
@@ -90,7 +85,7 @@ func (s *Containers) create(ctx context.Context, o CreateOptions, toRun bool) (C
 		Container: container.Container{Config: cfg, State: container.State{Status: container.Created}},
 		named:     o.Name != "", volumes: volumes, toRun: toRun,
 	}
-	cl, err := e.commitNew(ctx, &n)
+	cl, err := e.commitOrReplace(ctx, &n, o.Replace && o.Name != "")
 	if err != nil {
 		return Created{}, nil, err
 	}
@@ -131,7 +126,8 @@ func (e *Engine) commitNew(ctx context.Context, n *newContainer) (cl *claim, err
 			cl.done()
 			return nil
 		}},
-		{name: "commit", do: func(ctx context.Context) error { return e.addContainer(ctx, durability, n) }},
+		{name: "commit", do: func(ctx context.Context) error { return e.addContainer(ctx, durability, n) },
+			undo: func(ctx context.Context) error { return e.dropNew(ctx, n) }},
 	})
 }
 
@@ -184,6 +180,16 @@ func (e *Engine) addContainer(ctx context.Context, d store.Durability, n *newCon
 	}
 }
 
+// dropNew removes the record of a container whose creation failed, if there is one.
+func (e *Engine) dropNew(ctx context.Context, n *newContainer) error {
+	return e.store.Update(ctx, store.Synced, func(tx store.UpdateTx) error {
+		if _, err := tx.Containers().Container(n.Config.ID); errdefs.Class(err) == errdefs.ErrNotFound {
+			return nil
+		}
+		return deleteRecord(tx, &n.Container, true, containerEvent(&n.Container, event.Remove))
+	})
+}
+
 // finishRemoval frees a name that a container holds whose removal has begun and whose remover has died.
 func (e *Engine) finishRemoval(ctx context.Context, name string) (bool, error) {
 	c, err := e.lookup(ctx, name)
@@ -204,6 +210,22 @@ func (e *Engine) finishRemoval(ctx context.Context, name string) (bool, error) {
 	return true, e.removeLocked(ctx, c, false)
 }
 
+// commitOrReplace adds the container; with replace, in place of the one that has its name, which is removed only now that nothing
+// else can be wrong. Others may do the same at the same time.
+func (e *Engine) commitOrReplace(ctx context.Context, n *newContainer, replace bool) (*claim, error) {
+	for try := 0; ; try++ {
+		if replace {
+			if err := e.replace(ctx, n.Config.Name); err != nil {
+				return nil, err
+			}
+		}
+		cl, err := e.commitNew(ctx, n)
+		if err == nil || !replace || try == nameTries || errdefs.Class(err) != errdefs.ErrAlreadyExists {
+			return cl, err
+		}
+	}
+}
+
 // replace removes the container that has the name.
 func (e *Engine) replace(ctx context.Context, name string) error {
 	c, err := e.lookup(ctx, name)
@@ -214,6 +236,9 @@ func (e *Engine) replace(ctx context.Context, name string) error {
 		return err
 	}
 	_, err = e.remove(ctx, c.Config.ID, RemoveOptions{Force: true, Volumes: true})
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		return nil // somebody was faster
+	}
 	return err
 }
 
@@ -231,6 +256,10 @@ func validateCreate(o CreateOptions) error {
 		return errdefs.Invalid("an image and a root file system exclude each other: %s and %s", o.Image, o.Rootfs)
 	case o.AutoRemove && o.Restart.Name != "" && o.Restart.Name != "no":
 		return errdefs.Invalid("--rm and --restart %s exclude each other", o.Restart.Name)
+	case o.Namespaces.Hostname != "" && o.Namespaces.UTS.Mode == container.Host:
+		return errdefs.Invalid("--hostname %s and --uts host exclude each other: the host's name is not a container's to change", o.Namespaces.Hostname)
+	case slices.Contains(strings.Split(o.Resources.CgroupParent, "/"), ".."):
+		return errdefs.Invalid("--cgroup-parent %s: the path has no .. in it", o.Resources.CgroupParent)
 	case slices.Contains(o.Groups, "keep-groups"):
 		return errdefs.NotImplemented("--group-add keep-groups is for users without root, which is not supported yet")
 	case o.NoHealthcheck && o.Health != nil && len(o.Health.Test) > 0:
@@ -308,6 +337,7 @@ func (e *Engine) configure(ctx context.Context, o CreateOptions, img *image.Imag
 	}
 	applyImage(&cfg, o, img)
 	e.applyProcess(&cfg, o, img)
+	o.StopSignal = or(o.StopSignal, img.Config.Config.StopSignal)
 	if err = e.applyDefaults(&cfg, o); err != nil {
 		return cfg, nil, nil, err
 	}

@@ -64,6 +64,9 @@ func (p paths) boot() string       { return filepath.Join(p.run, "boot") }
 // container is what lasts of a container.
 func (p paths) container(id string) string { return filepath.Join(p.root, "containers", id) }
 
+// passing is the mark in a container's directory that says that the container is to remove itself.
+func (p paths) passing(id string) string { return filepath.Join(p.container(id), "auto-remove") }
+
 // containerRun is a container's run directory.
 func (p paths) containerRun(id string) string { return filepath.Join(p.run, "containers", id) }
 

@@ -44,6 +44,11 @@ func (e *Engine) refresh(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
+	restore, err := e.seeAllNamespaces(ctx)
+	if err != nil {
+		return err
+	}
+	defer restore()
 	var last string
 	err = e.store.View(ctx, func(tx store.Tx) error {
 		last, err = tx.BootID()
@@ -61,6 +66,23 @@ func (e *Engine) refresh(ctx context.Context) error {
 		return err
 	}
 	return e.markBooted()
+}
+
+// seeAllNamespaces has the engine work on the records of all namespaces until restore is called: a reboot is everybody's.
+func (e *Engine) seeAllNamespaces(ctx context.Context) (restore func(), err error) {
+	if e.settings.namespace == "" {
+		return func() {}, nil
+	}
+	all, err := e.openStoreIn(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	own := e.store
+	e.store = all
+	return func() {
+		e.store = own
+		all.Close()
+	}, nil
 }
 
 // keepMountsPrivate keeps the mounts of containers out of other mount namespaces, where they would stay busy: on a host whose mounts
@@ -101,8 +123,9 @@ func (e *Engine) afterReboot(ctx context.Context, used bool) error {
 	return e.removeUnknown(known)
 }
 
-// removeUnknown removes the directories of containers that the store has not: a power cut took their record, which was never
-// acknowledged.
+// removeUnknown removes the directories of containers that were to remove themselves and that the store has not: a power cut took their
+// record, which was not synced. Any other directory without a record is not touched: the record may have been lost with a damaged
+// database, and what a container wrote is not the engine's to throw away.
 func (e *Engine) removeUnknown(known map[string]bool) error {
 	entries, err := os.ReadDir(filepath.Join(e.paths.root, "containers"))
 	if err != nil {
@@ -110,8 +133,9 @@ func (e *Engine) removeUnknown(known map[string]bool) error {
 	}
 	var errs []error
 	for _, entry := range entries {
-		if !known[entry.Name()] {
-			errs = append(errs, e.removeFiles(entry.Name()))
+		id := entry.Name()
+		if _, err := os.Lstat(e.paths.passing(id)); err == nil && !known[id] {
+			errs = append(errs, e.removeFiles(id))
 		}
 	}
 	return errors.Join(errs...)

@@ -34,15 +34,17 @@ func (s *Volumes) Create(ctx context.Context, v volume.Volume) (*volume.Volume, 
 	}
 	nv := e.newVolume(v.Name, v.Anonymous, v.Labels)
 	nv.Options = v.Options
-	if _, err := e.localVolumes().Create(nv.Name); err != nil {
-		return nil, err
-	}
 	err := e.store.Update(ctx, store.Synced, func(tx store.UpdateTx) error {
 		if err := tx.VolumeWriter().Add(&nv); err != nil {
 			return err
 		}
 		return tx.Writer().Append(volumeEvent(nv.Name, event.Create))
 	})
+	if err != nil {
+		return nil, err
+	}
+	// A directory that is missing is made by the first use.
+	_, err = e.localVolumes().Create(nv.Name)
 	return &nv, err
 }
 

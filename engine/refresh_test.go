@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/store"
+)
+
+// reboot has the next engine on the same directories find another boot ID in the store.
+func reboot(t *testing.T, e *Engine) {
+	t.Helper()
+	err := e.store.Update(context.Background(), store.Synced, func(tx store.UpdateTx) error { return tx.Writer().Refresh("an-earlier-boot") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(e.paths.boot()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// layerOf makes the directory that a container has after its first start.
+func layerOf(t *testing.T, e *Engine, id string, passing bool) string {
+	t.Helper()
+	dir := e.paths.container(id)
+	if err := os.MkdirAll(dir+"/upper", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if passing {
+		if err := os.WriteFile(e.paths.passing(id), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+func TestAfterARebootAnEngineInANamespaceLeavesTheOthersContainersAlone(t *testing.T) {
+	ctx := context.Background()
+	opts := testOptions(t)
+	e, err := Open(ctx, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := e.Containers.Create(ctx, CreateOptions{Image: "hello", Name: "elsewhere"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := layerOf(t, e, made.ID, false)
+	reboot(t, e)
+	e.Close()
+	other, err := Open(ctx, append(opts, WithNamespace("other"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if !exists(dir) {
+		t.Error("the files of a container of another namespace are gone")
+	}
+	if _, err := other.lookup(ctx, "elsewhere"); errdefs.Class(err) != errdefs.ErrNotFound {
+		t.Errorf("after the refresh the engine sees beyond its namespace: %v", err)
+	}
+}
+
+func TestAfterARebootOnlyWhatWasToRemoveItselfIsRemoved(t *testing.T) {
+	ctx := context.Background()
+	opts := testOptions(t)
+	e, err := Open(ctx, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := e.Containers.Create(ctx, CreateOptions{Image: "hello", Name: "kept"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	passing, err := e.Containers.Create(ctx, CreateOptions{Image: "hello", Name: "passing", AutoRemove: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, unknown := newID(), newID()
+	dirs := map[string]bool{
+		layerOf(t, e, kept.ID, false):   true,
+		layerOf(t, e, passing.ID, true): false,
+		layerOf(t, e, lost, true):       false, // its record was not synced
+		layerOf(t, e, unknown, false):   true,  // its record may have been lost with a damaged database
+	}
+	reboot(t, e)
+	e.Close()
+	again, err := Open(ctx, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	for dir, want := range dirs {
+		if exists(dir) != want {
+			t.Errorf("%s: is there %v, want %v", dir, !want, want)
+		}
+	}
+	if _, err := again.lookup(ctx, "passing"); errdefs.Class(err) != errdefs.ErrNotFound {
+		t.Errorf("a container that was to remove itself is still there: %v", err)
+	}
+	if _, err := again.lookup(ctx, "kept"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConflictingOptionsAreRefusedByName(t *testing.T) {
+	e := testEngine(t)
+	for name, o := range map[string]CreateOptions{
+		"host name in the host's namespace": func() (o CreateOptions) {
+			o.Namespaces.Hostname, o.Namespaces.UTS.Mode = "x", "host"
+			return o
+		}(),
+		"a parent that climbs": func() (o CreateOptions) { o.Resources.CgroupParent = "../../x"; return o }(),
+		"groups of the caller": {Groups: []string{"keep-groups"}},
+		"rm and restart":       func() (o CreateOptions) { o.AutoRemove, o.Restart.Name = true, "always"; return o }(),
+	} {
+		o.Image = "hello"
+		_, err := e.Containers.Create(context.Background(), o)
+		if c := errdefs.Class(err); c != errdefs.ErrInvalidArgument && c != errdefs.ErrNotImplemented {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
