@@ -299,6 +299,8 @@ type State struct {
 	CgroupPath string `json:"cgroupPath,omitempty"`
 	// StoppedByUser keeps the restart policy from starting the container again.
 	StoppedByUser bool `json:"stoppedByUser,omitempty"`
+	// RemoveVolumes says, of a container being removed, that its anonymous volumes go too.
+	RemoveVolumes bool `json:"removeVolumes,omitempty"`
 	// Restarts counts what the restart policy did since the last start by a user.
 	Restarts uint          `json:"restarts,omitempty"`
 	Health   *HealthResult `json:"health,omitempty"`

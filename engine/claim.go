@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 
+	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 )
 
@@ -92,6 +94,16 @@ func (e *Engine) sweep(ctx context.Context) {
 	}
 }
 
+// sweepBeside sweeps while something else goes on, and closes the channel when it is done.
+func (e *Engine) sweepBeside(ctx context.Context) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e.sweep(ctx)
+	}()
+	return done
+}
+
 func (e *Engine) sweepOne(ctx context.Context, id, path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -107,8 +119,43 @@ func (e *Engine) sweepOne(ctx context.Context, id, path string) error {
 	}
 	defer unlock()
 	settled, err := e.recover(ctx, id)
-	if err == nil && settled {
-		err = os.Remove(path)
+	if err != nil || !settled {
+		return err
 	}
-	return err
+	if err := e.removeNotedVolumes(ctx, path); err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// noteVolumes writes into the container's claims which volumes it has, before its record, which says so too, is removed: whoever comes
+// upon the claim then removes the contents of those that have no record any more.
+func (e *Engine) noteVolumes(c *container.Container) error {
+	names := strings.Join(volumeNames(c), "\n")
+	if names == "" {
+		return nil
+	}
+	for _, kind := range []string{verbClaim, lifeClaim} {
+		f, err := os.OpenFile(filepath.Join(e.paths.claims(), c.Config.ID+kind), os.O_WRONLY, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			_, err = f.WriteString(names)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			return errdefs.Internal("claiming container %s: %w", c.Config.Name, err)
+		}
+	}
+	return nil
+}
+
+// removeNotedVolumes removes the contents of volumes that a claim names and that have no record.
+func (e *Engine) removeNotedVolumes(ctx context.Context, path string) error {
+	names, err := os.ReadFile(path)
+	if err != nil || len(names) == 0 {
+		return nil // a claim without a note
+	}
+	return e.removeUnrecorded(ctx, strings.Split(string(names), "\n"))
 }

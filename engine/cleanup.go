@@ -168,10 +168,17 @@ func (e *Engine) restartByPolicy(ctx context.Context, id string, run uint64) err
 // recordExitAndRemoval commits the exit and the removal as one.
 func (e *Engine) recordExitAndRemoval(ctx context.Context, c *container.Container, exit ociruntime.ExitRecord) error {
 	events := applyExit(c, exit)
-	return e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
+	if err := e.noteVolumes(c); err != nil {
+		return err
+	}
+	err := e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
 		if err := writeExit(tx, c, events); err != nil {
 			return err
 		}
 		return deleteRecord(tx, c, true, containerEvent(c, event.Remove))
 	})
+	if err == nil {
+		removeCIDFile(c)
+	}
+	return err
 }

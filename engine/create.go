@@ -176,7 +176,7 @@ func (e *Engine) addContainer(ctx context.Context, d store.Durability, n *newCon
 		if try == nameTries {
 			return err
 		}
-		c.Config.Name = randomName()
+		c.Config.Name = randomName() + "_" + c.Config.ID[:4] // where there are many, two words do not do
 	}
 }
 

@@ -220,3 +220,19 @@ func TestProxiesOfTheHostReachAContainerUnlessSwitchedOff(t *testing.T) {
 		}
 	}
 }
+
+func TestAContainerIsStoppedByItsOwnSignalElseByItsImages(t *testing.T) {
+	e := testEngine(t)
+	img := &image.Image{}
+	img.Config.Config.StopSignal, img.Config.Config.Cmd = "SIGQUIT", []string{"x"}
+	for asked, want := range map[string]int{"": 3, "SIGINT": 2} {
+		cfg, _, _, err := e.configure(context.Background(), CreateOptions{Image: "img", StopSignal: asked}, img)
+		if err != nil || cfg.StopSignal != want {
+			t.Errorf("asked for %q: expected signal %d, got %d, %v", asked, want, cfg.StopSignal, err)
+		}
+	}
+	img.Config.Config.StopSignal = "TERM;x"
+	if _, _, _, err := e.configure(context.Background(), CreateOptions{Image: "img"}, img); !errors.Is(err, errdefs.ErrInvalidArgument) {
+		t.Errorf("an image's signal that is none: expected ErrInvalidArgument, got %v", err)
+	}
+}

@@ -155,7 +155,7 @@ func (e *Engine) startExec(ctx context.Context, c *container.Container, x *conta
 	run := e.paths.execRun(x.ID)
 	err = runSteps(ctx, "exec", []step{
 		{name: "directory", do: func(context.Context) error { return makeExecDirectory(run) },
-			undo: func(context.Context) error { return os.RemoveAll(run) }},
+			undo: func(ctx context.Context) error { return errors.Join(os.RemoveAll(run), e.dropExec(ctx, x.ID)) }},
 		{name: "process", do: func(ctx context.Context) (err error) {
 			req.Process, err = e.execProcess(c, x)
 			return err
@@ -163,7 +163,7 @@ func (e *Engine) startExec(ctx context.Context, c *container.Container, x *conta
 		{name: "record", do: func(ctx context.Context) error {
 			x.Status = container.Running
 			return e.putExec(ctx, x, containerEvent(c, event.Exec, "execID", x.ID))
-		}, undo: func(ctx context.Context) error { return e.dropExec(ctx, x.ID) }},
+		}},
 		{name: "run", do: func(ctx context.Context) (err error) {
 			req.ID, req.Container, req.Run, req.ContainerPID = x.ID, c.Config.ID, run, pidOf(c)
 			req.Stdio.Terminal, req.Stdio.Stdin = x.Terminal, x.Stdin

@@ -110,3 +110,17 @@ func TestALogPathThatIsNoFileIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAnImagesVolumeDoesNotCoverTheKernelsFiles(t *testing.T) {
+	for _, path := range []string{"/proc", "/proc/self/attr", "/data/../proc/", "sys", "/sys/fs/cgroup", "/", "/data/.."} {
+		if got, err := mountsOfImage([]string{path}, ""); !errors.Is(err, errdefs.ErrInvalidArgument) {
+			t.Errorf("%s: expected ErrInvalidArgument, got %v, %v", path, got, err)
+		}
+		if got, err := mountsOfImage([]string{path}, "ignore"); err != nil || len(got) > 0 {
+			t.Errorf("%s, ignored: expected no mounts, got %v, %v", path, got, err)
+		}
+	}
+	if got, err := mountsOfImage([]string{"/process", "/data"}, ""); err != nil || len(got) != 2 {
+		t.Errorf("expected two mounts, got %v, %v", got, err)
+	}
+}

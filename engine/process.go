@@ -15,6 +15,8 @@ type runRecord struct {
 	Run     uint64
 	PID     ociruntime.PID
 	Monitor ociruntime.PID
+	// Released: the process may have been let run.
+	Released bool
 }
 
 // processFile is the name of the record in a run directory.
@@ -22,8 +24,13 @@ const processFile = "process"
 
 func writeRunRecord(dir string, r runRecord) error {
 	path := filepath.Join(dir, processFile)
-	text := fmt.Sprintf("%d %d %d %d %d\n", r.Run, r.PID.Pid, r.PID.Start, r.Monitor.Pid, r.Monitor.Start)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	text := fmt.Sprintf("%d %d %d %d %d %t\n", r.Run, r.PID.Pid, r.PID.Start, r.Monitor.Pid, r.Monitor.Start, r.Released)
+	// Renamed into place: a reader finds the record before or after, never half of one.
+	err := os.WriteFile(path+".new", []byte(text), 0o600)
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
 		return errdefs.Internal("writing %s: %w", path, err)
 	}
 	return nil
@@ -33,7 +40,7 @@ func writeRunRecord(dir string, r runRecord) error {
 func readRunRecord(dir string) (r runRecord, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, processFile))
 	if err == nil {
-		_, err = fmt.Sscanf(string(data), "%d %d %d %d %d\n", &r.Run, &r.PID.Pid, &r.PID.Start, &r.Monitor.Pid, &r.Monitor.Start)
+		_, err = fmt.Sscanf(string(data), "%d %d %d %d %d %t\n", &r.Run, &r.PID.Pid, &r.PID.Start, &r.Monitor.Pid, &r.Monitor.Start, &r.Released)
 	}
 	if err != nil {
 		return runRecord{}, errdefs.NotFound("no process in %s", dir)

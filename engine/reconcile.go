@@ -32,12 +32,12 @@ func (e *Engine) reconcile(ctx context.Context, c *container.Container) error {
 }
 
 // resume deals with the run directory of a container that the record says does not run: whoever made it died before the start was
-// recorded, or before the clean-up was over. A start that came as far as a process is finished, and so is its exit recorded;
-// anything else is taken down.
+// recorded, or before the clean-up was over. A start that came as far as letting its process run is finished, and so is its exit
+// recorded; anything else is taken down.
 func (e *Engine) resume(ctx context.Context, c *container.Container) error {
 	id := c.Config.ID
 	r, err := readRunRecord(e.paths.containerRun(id))
-	if err != nil || r.Run <= c.State.Run || c.State.Status == container.Removing {
+	if err != nil || !r.Released || r.Run <= c.State.Run || c.State.Status == container.Removing {
 		return e.takeDown(ctx, c)
 	}
 	s := c.State

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/berth-engine/berth/container"
@@ -57,6 +58,9 @@ func (e *Engine) dependents(ctx context.Context, id string) (ids []string, err e
 
 func (e *Engine) removeOne(ctx context.Context, id string, o RemoveOptions) error {
 	if o.Force {
+		if err := e.refuseDependents(ctx, id); err != nil { // before anything is stopped
+			return err
+		}
 		if err := e.stopForRemoval(ctx, id, o.Timeout); err != nil {
 			return err
 		}
@@ -81,7 +85,7 @@ func (e *Engine) removeOne(ctx context.Context, id string, o RemoveOptions) erro
 			return err
 		}
 	}
-	if err := e.refuseDependents(ctx, c); err != nil {
+	if err := e.refuseDependents(ctx, id); err != nil {
 		return err
 	}
 	cl, err := e.claim(id, verbClaim)
@@ -96,9 +100,13 @@ func (e *Engine) removeOne(ctx context.Context, id string, o RemoveOptions) erro
 	return nil
 }
 
-func (e *Engine) refuseDependents(ctx context.Context, c *container.Container) error {
-	ids, err := e.dependents(ctx, c.Config.ID)
+func (e *Engine) refuseDependents(ctx context.Context, id string) error {
+	ids, err := e.dependents(ctx, id)
 	if err != nil || len(ids) == 0 {
+		return err
+	}
+	c, err := e.reread(ctx, id)
+	if err != nil {
 		return err
 	}
 	for i := range ids {
@@ -138,9 +146,9 @@ func (e *Engine) killNow(ctx context.Context, c *container.Container) error {
 // record says removing until all else is gone.
 func (e *Engine) removeLocked(ctx context.Context, c *container.Container, volumes bool) error {
 	id := c.Config.ID
-	volumes = volumes || c.Config.AutoRemove
+	volumes = volumes || c.Config.AutoRemove || c.State.RemoveVolumes
 	return runSteps(context.WithoutCancel(ctx), "rm", []step{
-		{name: "mark", do: func(ctx context.Context) error { return e.markRemoving(ctx, c) }},
+		{name: "mark", do: func(ctx context.Context) error { return e.markRemoving(ctx, c, volumes) }},
 		{name: "take-down", do: func(ctx context.Context) error {
 			if _, err := os.Lstat(e.paths.containerRun(id)); errors.Is(err, os.ErrNotExist) {
 				return nil
@@ -153,11 +161,12 @@ func (e *Engine) removeLocked(ctx context.Context, c *container.Container, volum
 	})
 }
 
-func (e *Engine) markRemoving(ctx context.Context, c *container.Container) error {
-	if c.State.Status == container.Removing {
+// markRemoving records that the removal has begun, and what goes with the container, for who may have to finish it.
+func (e *Engine) markRemoving(ctx context.Context, c *container.Container, volumes bool) error {
+	if c.State.Status == container.Removing && c.State.RemoveVolumes == volumes {
 		return nil
 	}
-	c.State.Status = container.Removing
+	c.State.Status, c.State.RemoveVolumes = container.Removing, volumes
 	return e.setState(ctx, c)
 }
 
@@ -168,16 +177,28 @@ func (e *Engine) removeRecord(ctx context.Context, c *container.Container, volum
 		// A power cut that brings it back brings it back as something to be removed after the reboot.
 		d = store.Volatile
 	}
+	if volumes {
+		if err := e.noteVolumes(c); err != nil {
+			return err
+		}
+	}
 	err := e.store.Update(ctx, d, func(tx store.UpdateTx) error {
 		return deleteRecord(tx, c, volumes, containerEvent(c, event.Remove))
 	})
 	if err != nil {
 		return err
 	}
-	if c.Config.CIDFile != "" {
-		os.Remove(c.Config.CIDFile)
-	}
+	removeCIDFile(c)
 	return nil
+}
+
+// removeCIDFile removes the file that the command wrote the ID to. It may be gone, or the user's by now: that it stays is no error.
+func removeCIDFile(c *container.Container) {
+	if path := c.Config.CIDFile; path != "" {
+		if id, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(id)) == c.Config.ID {
+			os.Remove(path)
+		}
+	}
 }
 
 func deleteRecord(tx store.UpdateTx, c *container.Container, volumes bool, ev event.Event) error {

@@ -26,7 +26,7 @@ func (s *Containers) Start(ctx context.Context, ref string, o StartOptions) erro
 	e := s.e
 	defer e.sweep(ctx)
 	if err := e.startDependencies(ctx, ref); err != nil {
-		return err
+		return e.removeFailed(ctx, ref, err)
 	}
 	err := e.locked(ctx, ref, func(c *container.Container) error {
 		if err := requireStartable(c); err != nil {
@@ -48,7 +48,7 @@ func (s *Containers) Start(ctx context.Context, ref string, o StartOptions) erro
 func (s *Containers) StartAttached(ctx context.Context, ref string, o StartOptions, st Streams) (ExitStatus, error) {
 	e := s.e
 	if err := e.startDependencies(ctx, ref); err != nil {
-		return ExitStatus{}, err
+		return ExitStatus{}, e.removeFailed(ctx, ref, err)
 	}
 	var c *container.Container
 	var p *ociruntime.Process
@@ -66,7 +66,8 @@ func (s *Containers) StartAttached(ctx context.Context, ref string, o StartOptio
 		return ExitStatus{}, e.removeFailed(ctx, ref, err)
 	}
 	defer p.Conn.Close()
-	go e.sweep(ctx)
+	swept := e.sweepBeside(ctx)
+	defer func() { <-swept }()
 	exit, err := pump(ctx, p.Conn, st)
 	switch {
 	case errors.Is(err, ociruntime.ErrMonitorLost):
@@ -109,13 +110,14 @@ func (e *Engine) withoutMonitor(ctx context.Context, c *container.Container) (Ex
 // ErrConflict if that has been done.
 func (s *Containers) Init(ctx context.Context, ref string) error {
 	e := s.e
-	return e.locked(ctx, ref, func(c *container.Container) error {
+	err := e.locked(ctx, ref, func(c *container.Container) error {
 		if c.State.Status.Alive() || c.State.Status == container.Removing {
 			return errdefs.Conflict("container %s is %s: only one that does not run can be initialized", c.Config.Name, c.State.Status)
 		}
 		_, err := e.startLocked(ctx, c, startRequest{initOnly: true})
 		return err
 	})
+	return e.removeFailed(ctx, ref, err)
 }
 
 func requireStartable(c *container.Container) error {
@@ -181,12 +183,15 @@ type starting struct {
 	user    rootfs.User
 	process *ociruntime.Process
 	seccomp string // where to keep the compiled filter; empty if it is there
+
+	before   container.State // what the record said when the start began
+	recorded bool            // that it runs has been committed
 }
 
 // startLocked starts a container that does not run. The caller holds its lock, and has it reconciled. On error the host is what it
 // was, and the record says why.
 func (e *Engine) startLocked(ctx context.Context, c *container.Container, req startRequest) (*ociruntime.Process, error) {
-	s := &starting{e: e, c: c, req: req}
+	s := &starting{e: e, c: c, req: req, before: c.State}
 	if c.State.Status == container.Initialized {
 		if err := s.letRun(ctx); err != nil {
 			if s.process != nil {
@@ -212,7 +217,7 @@ func (e *Engine) startLocked(ctx context.Context, c *container.Container, req st
 		if s.process != nil && s.process.Conn != nil {
 			s.process.Conn.Close()
 		}
-		e.recordFailure(context.WithoutCancel(ctx), c, err)
+		s.recordFailure(context.WithoutCancel(ctx), err)
 		return nil, err
 	}
 	s.verb.done()
@@ -234,9 +239,14 @@ func (s *starting) takeClaims(context.Context) (err error) {
 	return err
 }
 
+// dropClaims leaves the claim on a container that removes itself to its removal, which comes next: killed before that, a sweep does it.
 func (s *starting) dropClaims(context.Context) error {
-	s.verb.done()
 	s.life.done()
+	if s.c.Config.AutoRemove {
+		s.verb.leave()
+		return nil
+	}
+	s.verb.done()
 	return nil
 }
 
@@ -244,6 +254,11 @@ func (s *starting) makeDirectories(context.Context) error {
 	id := s.c.Config.ID
 	if err := (rootfs.Layer{Dir: s.e.paths.container(id)}).Create(); err != nil {
 		return err
+	}
+	if s.c.Config.AutoRemove {
+		if err := os.WriteFile(s.e.paths.passing(id), nil, 0o600); err != nil {
+			return errdefs.Internal("making a directory for container %s: %w", s.c.Config.Name, err)
+		}
 	}
 	for _, dir := range []string{s.e.paths.containerRun(id), s.e.paths.bundle(id)} {
 		if err := makeDirectory(dir, 0o700); err != nil {
@@ -361,7 +376,7 @@ func (s *starting) create(ctx context.Context) error {
 		return err
 	}
 	s.e.keepCompiledSeccomp(s.rt, cfg.ID, s.seccomp)
-	return writeRunRecord(req.Run, runRecord{Run: s.c.State.Run + 1, PID: s.process.PID, Monitor: s.process.Monitor})
+	return s.writeRecord(false)
 }
 
 func (e *Engine) logConfig(c *container.Container) ociruntime.LogConfig {
@@ -379,9 +394,21 @@ func (s *starting) deleteCreated(ctx context.Context) error {
 	return s.rt.Delete(ctx, s.c.Config.ID, true)
 }
 
+// writeRecord writes the record of the run for who may have to take over: a process that has not been let run is taken down, one that
+// may have run is adopted.
+func (s *starting) writeRecord(released bool) error {
+	r := runRecord{Run: s.c.State.Run + 1, PID: s.process.PID, Monitor: s.process.Monitor, Released: released}
+	return writeRunRecord(s.e.paths.containerRun(s.c.Config.ID), r)
+}
+
 func (s *starting) run(ctx context.Context) error {
 	if s.req.initOnly {
 		return nil
+	}
+	if s.c.State.Status != container.Initialized { // else the store knows of the process
+		if err := s.writeRecord(true); err != nil {
+			return err
+		}
 	}
 	return s.rt.Start(ctx, s.c.Config.ID)
 }
@@ -398,7 +425,11 @@ func (s *starting) record(ctx context.Context) error {
 		st.Status = container.Initialized
 		return s.e.setState(ctx, s.c, containerEvent(s.c, event.Init))
 	}
-	return s.recordRunning(ctx)
+	if err := s.recordRunning(ctx); err != nil {
+		return err
+	}
+	s.recorded = true
+	return nil
 }
 
 func (s *starting) recordRunning(ctx context.Context) error {
@@ -435,23 +466,32 @@ func (s *starting) attachInitialized(ctx context.Context) error {
 	return nil
 }
 
-// recordFailure keeps why a start failed.
-func (e *Engine) recordFailure(ctx context.Context, c *container.Container, cause error) {
-	c.State.Error, c.State.Finished = cause.Error(), time.Time{}
-	c.State.ExitCode = 125
+// recordFailure keeps why a start failed, in a record that is otherwise what it was before. What was to be restarted by its policy is
+// not tried again.
+func (s *starting) recordFailure(ctx context.Context, cause error) {
+	c := s.c
+	run := c.State.Run
+	c.State = s.before
+	c.State.Run, c.State.Error, c.State.Finished, c.State.ExitCode = run, cause.Error(), time.Time{}, 125
 	switch {
 	case errors.Is(cause, ociruntime.ErrCommandNotFound):
 		c.State.ExitCode = 127
 	case errors.Is(cause, ociruntime.ErrCannotInvoke):
 		c.State.ExitCode = 126
 	}
-	err := e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
-		if err := tx.ContainerWriter().SetState(c.Config.ID, c.State); err != nil {
-			return err
-		}
-		return tx.ContainerWriter().SetExitCode(c.Config.ID, c.State.ExitCode)
+	var events []event.Event
+	if s.recorded {
+		died := containerEvent(c, event.Died)
+		died.ExitCode = &c.State.ExitCode
+		events = append(events, died)
+	}
+	if s.recorded || c.State.Status == container.Restarting {
+		c.State.Status = container.Exited
+	}
+	err := s.e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
+		return writeExit(tx, c, events)
 	})
 	if err != nil {
-		e.log.Warn("recording a failed start", "id", c.Config.ID, "error", err)
+		s.e.log.Warn("recording a failed start", "id", c.Config.ID, "error", err)
 	}
 }

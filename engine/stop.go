@@ -143,10 +143,18 @@ func (s *Containers) Kill(ctx context.Context, ref, signal string) error {
 		if err := rt.Kill(ctx, c.Config.ID, pidOf(c), syscall.Signal(n), false); err != nil {
 			return err
 		}
+		events := []event.Event{containerEvent(c, event.Kill, "signal", container.SignalName(n))}
 		if n == int(syscall.SIGKILL) || n == c.Config.StopSignal {
 			c.State.StoppedByUser = true
+			if c.State.Status == container.Paused { // what is frozen does not die
+				if err := rt.Resume(ctx, c.Config.ID); err != nil {
+					return err
+				}
+				c.State.Status = container.Running
+				events = append(events, containerEvent(c, event.Unpause))
+			}
 		}
-		return e.setState(ctx, c, containerEvent(c, event.Kill, "signal", container.SignalName(n)))
+		return e.setState(ctx, c, events...)
 	})
 }
 

@@ -227,10 +227,18 @@ func (e *Engine) removeOrphanVolumes(ctx context.Context, c *container.Container
 	if !volumes {
 		return nil
 	}
+	return e.removeUnrecorded(ctx, volumeNames(c))
+}
+
+// removeUnrecorded removes the contents of those of the volumes that have no record.
+func (e *Engine) removeUnrecorded(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
 	var gone []string
 	err := e.store.View(ctx, func(tx store.Tx) error {
 		gone = nil
-		for _, name := range volumeNames(c) {
+		for _, name := range names {
 			_, err := tx.Volumes().Volume(name)
 			if errdefs.Class(err) == errdefs.ErrNotFound {
 				gone = append(gone, name)
@@ -355,9 +363,23 @@ func mountsOfImage(declared []string, mode string) ([]container.Mount, error) {
 	var mounts []container.Mount
 	for _, path := range declared {
 		m.Destination = filepath.Clean("/" + path)
+		if coversKernelFiles(m.Destination) {
+			return nil, errdefs.Invalid("the image declares a volume at %s, where the kernel's files are: leave its volumes out with --image-volume ignore", m.Destination)
+		}
 		mounts = append(mounts, m)
 	}
 	return mounts, nil
+}
+
+// coversKernelFiles: an OCI runtime confines the process by files in /proc, so an image's own files must not stand in their place
+// (CVE-2019-16884).
+func coversKernelFiles(path string) bool {
+	for _, tree := range []string{"/proc", "/sys"} {
+		if path == tree || strings.HasPrefix(path, tree+"/") {
+			return true
+		}
+	}
+	return path == "/"
 }
 
 // resolvedMounts are a container's mounts as inspect shows them.
