@@ -37,6 +37,9 @@ func TestAContainerThatRemovesItselfIsGoneAfterAFailureOfAnyStep(t *testing.T) {
 		withFailpoint(t, s, point+"=error", run).Expect(t, 125, point)
 		sandbox.Equal(t, "containers after an error at "+point, statuses(s), "")
 		s.NoLeaks()
+		if t.Failed() {
+			return
+		}
 	}
 }
 
@@ -72,6 +75,9 @@ func TestAnonymousVolumesGoWithARemovalThatWasKilled(t *testing.T) {
 				sandbox.Equal(t, sc.name+" killed at "+point+": volumes", s.OK("volume", "ls", "-q"), "")
 			}
 			s.OK("rm", "-f", "-v", "c")
+			if t.Failed() {
+				return
+			}
 		}
 	}
 }
