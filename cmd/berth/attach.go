@@ -24,7 +24,7 @@ type attachFlags struct {
 
 func (o *attachFlags) flags(f *pflag.FlagSet) {
 	detachKeysFlag(f, &o.detachKeys)
-	f.BoolVar(&o.sigProxy, "sig-proxy", true, "Pass signals on to the container's first process")
+	f.BoolVar(&o.sigProxy, "sig-proxy", true, "Pass signals on to the container's first process; not from a terminal, whose keys do that")
 }
 
 func detachKeysFlag(f *pflag.FlagSet, keys *string) {
@@ -93,10 +93,11 @@ func (a *app) attach(ctx context.Context, sel selection, o attachFlags, noStdin 
 	return a.ended(d.Config.Name, status, err)
 }
 
-// attachmentTo is how a container's streams are joined to the command's: all outputs, and signals if they are passed on.
+// attachmentTo is how a container's streams are joined to the command's: all outputs, and signals if they are passed on. With a terminal
+// they are not, as with Docker and podman: a signal then is for the command, which ends, and the container goes on.
 func (a *app) attachmentTo(c lifecycle, config *container.Config, o attachFlags) attachment {
 	at := attachment{Terminal: config.Process.Terminal, Stdout: true, Stderr: true, DetachKeys: o.detachKeys}
-	if o.sigProxy {
+	if o.sigProxy && !at.Terminal {
 		at.Forward = a.forwardTo(c, config.ID)
 	}
 	return at

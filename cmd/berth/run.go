@@ -144,7 +144,7 @@ func (a *app) runAttached(ctx context.Context, c containers, o *runFlags, co eng
 		Terminal: co.Terminal, DetachKeys: o.detachKeys, RawLater: true,
 		Stdin: o.attaches("stdin"), Stdout: o.attaches("stdout"), Stderr: o.attaches("stderr"),
 	}
-	if o.sigProxy {
+	if o.sigProxy && !at.Terminal {
 		at.Forward = func(ctx context.Context, sig signalNumber) { a.forwardTo(c, made.ID)(ctx, sig) }
 	}
 	// Where a program that writes into a closed pipe would be ended, so is the container: nobody reads what it says.

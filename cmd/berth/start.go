@@ -80,8 +80,12 @@ func (a *app) startAttached(ctx context.Context, c containers, o startFlags, ref
 	at.Stdin = o.interactive && d.Config.Process.Stdin
 	status, err := a.attached(ctx, at, func(ctx context.Context, st engine.Streams, size engine.Size, _ func() error) (engine.ExitStatus, error) {
 		status, err := c.StartAttached(ctx, d.Config.ID, engine.StartOptions{Size: size}, st)
-		if errors.Is(err, errdefs.ErrNotModified) {
-			return c.Attach(ctx, d.Config.ID, st)
+		if !errors.Is(err, errdefs.ErrNotModified) {
+			return status, err
+		}
+		status, err = c.Attach(ctx, d.Config.ID, st)
+		if errors.Is(err, errdefs.ErrConflict) { // it has just ended
+			return c.Wait(ctx, d.Config.ID, engine.WaitNotRunning)
 		}
 		return status, err
 	})
