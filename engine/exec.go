@@ -172,7 +172,7 @@ func (e *Engine) startExec(ctx context.Context, c *container.Container, x *conta
 				return err
 			}
 			if p, err = rt.Exec(ctx, req); err != nil {
-				return err
+				return nameCommand(err, x.Command)
 			}
 			return writeRunRecord(run, runRecord{PID: p.PID, Monitor: p.Monitor})
 		}},

@@ -217,12 +217,21 @@ func (e *Engine) startLocked(ctx context.Context, c *container.Container, req st
 		if s.process != nil && s.process.Conn != nil {
 			s.process.Conn.Close()
 		}
+		err = nameCommand(err, c.Config.Process.Args())
 		s.recordFailure(context.WithoutCancel(ctx), err)
 		return nil, err
 	}
 	s.verb.done()
 	s.life.leave()
 	return s.process, nil
+}
+
+// nameCommand names what could not be run, which not every OCI runtime does.
+func nameCommand(err error, args []string) error {
+	if errors.Is(err, ociruntime.ErrCommandNotFound) || errors.Is(err, ociruntime.ErrCannotInvoke) {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	return err
 }
 
 // takeClaims makes this process answer for the start and, for a container that removes itself, the monitor for its end.
