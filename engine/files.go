@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -197,6 +198,10 @@ func (e *Engine) resolveMounts(ctx context.Context, s *starting) ([]ocispec.Moun
 				return nil, errdefs.Invalid("making the mount source %s: %w", source, err)
 			}
 		}
+		// Not before: the volume's first use looks at what the image has there.
+		if err := checkImageVolume(s.root, m); err != nil {
+			return nil, err
+		}
 		if m.Chown && m.Type != container.Tmpfs {
 			uid, gid := hostIDs(cfg, s.user.UID, s.user.GID)
 			if err := rootfs.ChownTree(ctx, source, uid, gid); err != nil {
@@ -210,6 +215,33 @@ func (e *Engine) resolveMounts(ctx context.Context, s *starting) ([]ocispec.Moun
 		list = append(list, out)
 	}
 	return list, nil
+}
+
+// checkImageVolume makes the mount point of a volume of the image's, and refuses one that a link of the image's would lead to the
+// kernel's files.
+func checkImageVolume(root *rootfs.Root, m container.Mount) error {
+	if !m.FromImage {
+		return nil
+	}
+	f, err := root.MountPoint(m.Destination, true)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	top, err := root.Open("/", unix.O_PATH)
+	if err != nil {
+		return err
+	}
+	defer top.Close()
+	above, err := os.Readlink(rootfs.FDPath(top))
+	real, rerr := os.Readlink(rootfs.FDPath(f))
+	if err = errors.Join(err, rerr); err != nil {
+		return errdefs.Internal("resolving %s in the container: %w", m.Destination, err)
+	}
+	if real = "/" + strings.TrimPrefix(strings.TrimPrefix(real, above), "/"); coversKernelFiles(real) {
+		return errdefs.Invalid("the image declares a volume at %s, which leads to %s, where the kernel's files are: leave its volumes out with --image-volume ignore", m.Destination, real)
+	}
+	return nil
 }
 
 // prepareVolume makes a volume ready to be mounted, and at its first use gives it the image's files and owner. It returns the

@@ -124,3 +124,40 @@ func TestAnImagesVolumeDoesNotCoverTheKernelsFiles(t *testing.T) {
 		t.Errorf("expected two mounts, got %v, %v", got, err)
 	}
 }
+
+func TestAnImagesVolumeIsNotLedToTheKernelsFilesByALink(t *testing.T) {
+	dir, link := t.TempDir(), filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	root, err := rootfs.OpenRoot(link) // the run directory may be reached by a link
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for _, name := range []string{"/proc", "/data"} {
+		if err := os.Mkdir(dir+name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, target := range map[string]string{"p": "/proc", "up": "../../../proc", "data/link": "../p", "dangling": "/proc/self/attr", "out": "/data"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{"/p", "/p/self", "/up/1/attr", "/data/link", "/data/link/x/y", "/dangling", "/dangling/current"} {
+		m := container.Mount{Type: container.Volume, Destination: path, FromImage: true}
+		if err := checkImageVolume(root, m); !errors.Is(err, errdefs.ErrInvalidArgument) {
+			t.Errorf("%s: expected ErrInvalidArgument, got %v", path, err)
+		}
+		m.FromImage = false
+		if err := checkImageVolume(root, m); err != nil {
+			t.Errorf("%s, the user's own: %v", path, err)
+		}
+	}
+	for _, path := range []string{"/data", "/data/new/deep", "/out/x", "/new"} {
+		if err := checkImageVolume(root, container.Mount{Destination: path, FromImage: true}); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
