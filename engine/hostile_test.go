@@ -161,3 +161,22 @@ func TestAnImagesVolumeIsNotLedToTheKernelsFilesByALink(t *testing.T) {
 		}
 	}
 }
+
+func TestADirectoryWithoutDevicesIsNoDevice(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := func() ([]ocispec.Device, error) {
+		return devicesOf(&container.Config{Devices: []container.Device{{Source: dir, Destination: "/dev/x", Access: "r"}}})
+	}
+	if got, err := at(); !errors.Is(err, errdefs.ErrInvalidArgument) {
+		t.Errorf("expected ErrInvalidArgument, got %v, %v", got, err)
+	}
+	if err := syscall.Mknod(dir+"/null", syscall.S_IFCHR|0o600, 1<<8|3); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := at(); err != nil || len(got) != 1 || got[0].Path != "/dev/x/null" {
+		t.Errorf("expected /dev/x/null alone, got %v, %v", got, err)
+	}
+}

@@ -214,6 +214,9 @@ func devicesBelow(d container.Device) ([]ocispec.Device, error) {
 			list = append(list, dev)
 		}
 	}
+	if len(list) == 0 {
+		return nil, errdefs.Invalid("the directory %s holds no device: name a device, as in /dev/fuse, or use --volume for a directory", d.Source)
+	}
 	return list, nil
 }
 
