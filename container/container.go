@@ -301,6 +301,8 @@ type State struct {
 	StoppedByUser bool `json:"stoppedByUser,omitempty"`
 	// RemoveVolumes says, of a container being removed, that its anonymous volumes go too.
 	RemoveVolumes bool `json:"removeVolumes,omitempty"`
+	// Again: a user's restart has stopped it and is about to start it, so that it is not removed at its end.
+	Again bool `json:"again,omitempty"`
 	// Restarts counts what the restart policy did since the last start by a user.
 	Restarts uint          `json:"restarts,omitempty"`
 	Health   *HealthResult `json:"health,omitempty"`

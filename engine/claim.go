@@ -17,7 +17,7 @@ import (
 // left half-way; sweep finds it and recovers the container.
 //
 //	ID.verb   held by the process of a verb until the container is whole again
-//	ID.life   held by the monitor of a container that removes itself, then by the clean-up that the monitor becomes
+//	ID.life   held by the monitor of a container that removes itself or is restarted by its policy, then by the clean-up that the monitor becomes
 type claim struct {
 	path string
 	file *os.File
@@ -119,8 +119,12 @@ func (e *Engine) sweepOne(ctx context.Context, id, path string) error {
 	}
 	defer unlock()
 	settled, err := e.recover(ctx, id)
-	if err != nil || !settled {
+	if err != nil {
 		return err
+	}
+	if !settled {
+		f.Close() // the start claims the container for itself
+		return e.restartAbandoned(ctx, id)
 	}
 	if err := e.removeNotedVolumes(ctx, path); err != nil {
 		return err

@@ -2,6 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/berth-engine/berth/container"
@@ -41,7 +44,7 @@ func (e *Engine) cleanUp(ctx context.Context, id string, run uint64) (restart bo
 	defer unlock()
 	c, err := e.reread(ctx, id)
 	if errdefs.Class(err) == errdefs.ErrNotFound {
-		return false, nil // removed by somebody else
+		return false, e.dropLifeClaim(id) // removed by somebody else
 	}
 	if err != nil {
 		return false, err
@@ -49,13 +52,30 @@ func (e *Engine) cleanUp(ctx context.Context, id string, run uint64) (restart bo
 	if c.State.Run > run || c.State.Run == run && c.State.Status.Alive() && e.alive(c.State) {
 		return false, nil
 	}
-	if c.Config.AutoRemove {
+	if c.Config.AutoRemove && !c.State.Again {
 		return false, e.exitAndRemove(ctx, c)
 	}
 	if err := e.reconcile(ctx, c); err != nil {
 		return false, err
 	}
-	return c.State.Status == container.Restarting, nil
+	if c.State.Status.Alive() || c.State.Status == container.Restarting {
+		return c.State.Status == container.Restarting, nil
+	}
+	return false, e.dropLifeClaim(id)
+}
+
+// endMatters reports whether something is to be done when the container ends, even if its monitor is dead by then: for such a
+// container the monitor, and the clean-up that it becomes, have a claim.
+func endMatters(c *container.Container) bool {
+	return c.Config.AutoRemove || c.Config.Restart.Name != "" && c.Config.Restart.Name != "no"
+}
+
+// dropLifeClaim ends what the monitor answered for. The caller holds the container's lock.
+func (e *Engine) dropLifeClaim(id string) error {
+	if err := os.Remove(filepath.Join(e.paths.claims(), id+lifeClaim)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return errdefs.Internal("ending the claim on container %s: %w", short(id), err)
+	}
+	return nil
 }
 
 // exitAndRemove records the exit of a container that removes itself, and removes it, in one commit. The caller holds the lock.

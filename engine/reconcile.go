@@ -222,6 +222,9 @@ func (e *Engine) removeRun(id string) error {
 func (e *Engine) recover(ctx context.Context, id string) (settled bool, err error) {
 	c, err := e.reread(ctx, id)
 	if errdefs.Class(err) == errdefs.ErrNotFound {
+		if others, err := e.inOtherNamespace(ctx, id); err != nil || others {
+			return false, err
+		}
 		return true, e.removeFiles(id)
 	}
 	if err != nil {
@@ -232,10 +235,46 @@ func (e *Engine) recover(ctx context.Context, id string) (settled bool, err erro
 	}
 	switch {
 	case c.State.Status.Alive():
-		// It goes on; without a monitor its end must still be noticed if it is to remove itself.
-		return !c.Config.AutoRemove, nil
+		// It goes on; without a monitor its end must still be noticed if something is to be done then.
+		return !endMatters(c), nil
+	case c.State.Status == container.Restarting:
+		return false, nil
 	case c.State.Status == container.Removing, c.Config.AutoRemove:
 		return true, e.removeLocked(ctx, c, false)
 	}
 	return true, nil
+}
+
+// inOtherNamespace reports whether a container that this engine does not see is another namespace's, and its engines' business.
+func (e *Engine) inOtherNamespace(ctx context.Context, id string) (bool, error) {
+	if e.settings.namespace == "" {
+		return false, nil
+	}
+	all, err := e.openStoreIn(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	defer all.Close()
+	err = all.View(ctx, func(tx store.Tx) error {
+		_, err := tx.Containers().Container(id)
+		return err
+	})
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// restartAbandoned starts a container whose policy asks for it, and whose clean-up died while it waited. The caller holds the lock.
+func (e *Engine) restartAbandoned(ctx context.Context, id string) error {
+	c, err := e.reread(ctx, id)
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		return nil
+	}
+	if err != nil || c.State.Status != container.Restarting {
+		return err
+	}
+	c.State.Restarts++
+	_, err = e.startLocked(ctx, c, startRequest{options: StartOptions{ByPolicy: true}})
+	return err
 }

@@ -58,9 +58,13 @@ func (e *Engine) refresh(ctx context.Context) error {
 		return err
 	}
 	if last != e.facts.BootID {
-		if err := e.afterReboot(ctx, last != ""); err != nil {
+		if err := e.voidRuns(ctx, last != ""); err != nil {
 			return err
 		}
+	}
+	// Not a part of the above: whoever voided the runs may have been killed before it had come to this.
+	if err := e.removePassing(ctx); err != nil {
+		return err
 	}
 	if err := e.keepMountsPrivate(); err != nil {
 		return err
@@ -96,17 +100,18 @@ func (e *Engine) keepMountsPrivate() error {
 	return rootfs.PrivateDir(dir)
 }
 
-// afterReboot clears the run state of all containers, and removes what was to remove itself and what nobody knows.
-func (e *Engine) afterReboot(ctx context.Context, used bool) error {
-	err := e.store.Update(ctx, store.Synced, func(tx store.UpdateTx) error {
+// voidRuns clears the run state of all containers.
+func (e *Engine) voidRuns(ctx context.Context, used bool) error {
+	return e.store.Update(ctx, store.Synced, func(tx store.UpdateTx) error {
 		if err := tx.Writer().Refresh(e.facts.BootID); err != nil || !used {
 			return err
 		}
 		return tx.Writer().Append(event.Event{Type: event.System, Action: event.Refresh})
 	})
-	if err != nil || !used {
-		return err
-	}
+}
+
+// removePassing removes what was to remove itself at the end of a run that a reboot has ended, and what nobody knows.
+func (e *Engine) removePassing(ctx context.Context) error {
 	all, err := e.all(ctx)
 	if err != nil {
 		return err
@@ -114,6 +119,9 @@ func (e *Engine) afterReboot(ctx context.Context, used bool) error {
 	known := make(map[string]bool, len(all))
 	for _, c := range all {
 		known[c.Config.ID] = true
+		if c.State.Status.Alive() {
+			continue
+		}
 		if c.Config.AutoRemove || c.State.Status == container.Removing {
 			if _, err := e.remove(ctx, c.Config.ID, RemoveOptions{Force: true, Volumes: c.Config.AutoRemove}); err != nil {
 				e.log.Warn("removing a container after the reboot", "id", c.Config.ID, "error", err)

@@ -242,7 +242,7 @@ func (s *starting) takeClaims(context.Context) (err error) {
 	if s.verb, err = s.e.claim(s.c.Config.ID, verbClaim); err != nil {
 		return err
 	}
-	if s.c.Config.AutoRemove {
+	if endMatters(s.c) {
 		s.life, err = s.e.claim(s.c.Config.ID, lifeClaim)
 	}
 	return err
@@ -429,7 +429,7 @@ func (s *starting) record(ctx context.Context) error {
 	st.MonitorPID, st.MonitorStart = s.process.Monitor.Pid, s.process.Monitor.Start
 	st.BootID, st.Runtime = s.e.facts.BootID, s.rt.Path()
 	st.Run++
-	st.Error, st.ExitCode, st.OOMKilled, st.StoppedByUser = "", 0, false, false
+	st.Error, st.ExitCode, st.OOMKilled, st.StoppedByUser, st.Again = "", 0, false, false, false
 	if s.req.initOnly {
 		st.Status = container.Initialized
 		return s.e.setState(ctx, s.c, containerEvent(s.c, event.Init))

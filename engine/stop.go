@@ -18,10 +18,20 @@ const killGrace = 10 * time.Second
 //
 // ErrNotModified if it does not run; ErrConflict if it is being removed.
 func (s *Containers) Stop(ctx context.Context, ref string, o StopOptions) error {
-	e := s.e
+	return s.e.stop(ctx, ref, o, func(*container.Container) error { return nil })
+}
+
+// stop is Stop; prepare is called first, with the lock held, if the container runs.
+func (e *Engine) stop(ctx context.Context, ref string, o StopOptions, prepare func(*container.Container) error) error {
 	var c *container.Container
 	err := e.locked(ctx, ref, func(locked *container.Container) error {
 		c = locked
+		if err := e.requireAlive(ctx, c); err != nil {
+			return err
+		}
+		if err := prepare(c); err != nil {
+			return err
+		}
 		return e.beginStop(ctx, c, o.Signal)
 	})
 	if err != nil {
@@ -31,19 +41,20 @@ func (s *Containers) Stop(ctx context.Context, ref string, o StopOptions) error 
 	if ctx.Err() != nil {
 		return err
 	}
-	return e.locked(ctx, c.Config.ID, func(now *container.Container) error {
+	err = e.locked(ctx, c.Config.ID, func(now *container.Container) error {
 		if now.State.Run != c.State.Run || !now.State.Status.Alive() {
 			return nil
 		}
 		return e.endStop(ctx, now)
 	})
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		return nil // stopped, and removed by its own clean-up or by somebody else
+	}
+	return err
 }
 
 // beginStop sends the stop signal and records that the container is stopping. The caller holds the lock.
 func (e *Engine) beginStop(ctx context.Context, c *container.Container, signal string) error {
-	if err := e.requireAlive(ctx, c); err != nil {
-		return err
-	}
 	sig := syscall.Signal(c.Config.StopSignal)
 	if signal != "" {
 		n, err := container.ParseSignal(signal)
@@ -57,7 +68,7 @@ func (e *Engine) beginStop(ctx context.Context, c *container.Container, signal s
 		return err
 	}
 	if c.State.Status == container.Paused {
-		if err := rt.Resume(ctx, c.Config.ID); err != nil {
+		if err := e.thaw(ctx, rt, c.Config.ID); err != nil {
 			return err
 		}
 	}
@@ -147,7 +158,7 @@ func (s *Containers) Kill(ctx context.Context, ref, signal string) error {
 		if n == int(syscall.SIGKILL) || n == c.Config.StopSignal {
 			c.State.StoppedByUser = true
 			if c.State.Status == container.Paused { // what is frozen does not die
-				if err := rt.Resume(ctx, c.Config.ID); err != nil {
+				if err := e.thaw(ctx, rt, c.Config.ID); err != nil {
 					return err
 				}
 				c.State.Status = container.Running
@@ -160,41 +171,53 @@ func (s *Containers) Kill(ctx context.Context, ref, signal string) error {
 
 // Restart stops the container, if it runs, and starts it.
 func (s *Containers) Restart(ctx context.Context, ref string, o RestartOptions) error {
-	err := s.Stop(ctx, ref, StopOptions{Timeout: o.Timeout})
+	e := s.e
+	var cl *claim // on a container that would remove itself when it is stopped
+	defer func() { cl.leave() }()
+	err := e.stop(ctx, ref, StopOptions{Timeout: o.Timeout}, func(c *container.Container) (err error) {
+		if c.Config.AutoRemove {
+			c.State.Again = true
+			cl, err = e.claim(c.Config.ID, verbClaim)
+		}
+		return err
+	})
 	if err != nil && errdefs.Class(err) != errdefs.ErrNotModified {
 		return err
 	}
 	if err != nil && o.RunningOnly {
 		return nil
 	}
-	err = s.e.locked(ctx, ref, func(c *container.Container) error {
+	if err := e.startDependencies(ctx, ref); err != nil {
+		return e.removeFailed(ctx, ref, err)
+	}
+	err = e.locked(ctx, ref, func(c *container.Container) error {
 		if c.State.Status.Alive() {
 			return nil
 		}
-		_, err := s.e.startLocked(ctx, c, startRequest{})
+		_, err := e.startLocked(ctx, c, startRequest{})
 		if err != nil {
 			return err
 		}
-		return s.e.setState(ctx, c, containerEvent(c, event.Restart))
+		return e.setState(ctx, c, containerEvent(c, event.Restart))
 	})
-	return err
+	return e.removeFailed(ctx, ref, err)
 }
 
 // Pause freezes the container's processes.
 //
 // ErrConflict if it is not running.
 func (s *Containers) Pause(ctx context.Context, ref string) error {
-	return s.freeze(ctx, ref, container.Running, container.Paused, event.Pause, ociruntime.Runtime.Pause)
+	return s.freeze(ctx, ref, container.Running, container.Paused, event.Pause, (*Engine).freezeProcesses)
 }
 
 // Unpause lets the processes of a paused container go on.
 //
 // ErrConflict if it is not paused.
 func (s *Containers) Unpause(ctx context.Context, ref string) error {
-	return s.freeze(ctx, ref, container.Paused, container.Running, event.Unpause, ociruntime.Runtime.Resume)
+	return s.freeze(ctx, ref, container.Paused, container.Running, event.Unpause, (*Engine).thaw)
 }
 
-func (s *Containers) freeze(ctx context.Context, ref string, from, to container.Status, a event.Action, do func(ociruntime.Runtime, context.Context, string) error) error {
+func (s *Containers) freeze(ctx context.Context, ref string, from, to container.Status, a event.Action, do func(*Engine, context.Context, ociruntime.Runtime, string) error) error {
 	e := s.e
 	return e.locked(ctx, ref, func(c *container.Container) error {
 		if c.State.Status != from {
@@ -204,12 +227,30 @@ func (s *Containers) freeze(ctx context.Context, ref string, from, to container.
 		if err != nil {
 			return err
 		}
-		if err := do(rt, ctx, c.Config.ID); err != nil {
+		if err := do(e, ctx, rt, c.Config.ID); err != nil {
 			return err
 		}
 		c.State.Status = to
 		return e.setState(ctx, c, containerEvent(c, a))
 	})
+}
+
+// freezeProcesses and thaw take a container as it is: if whoever did the same before died before it was in the store, the runtime
+// refuses to do it once more, so it is taken back and done again.
+func (e *Engine) freezeProcesses(ctx context.Context, rt ociruntime.Runtime, id string) error {
+	return again(ctx, id, rt.Pause, rt.Resume)
+}
+
+func (e *Engine) thaw(ctx context.Context, rt ociruntime.Runtime, id string) error {
+	return again(ctx, id, rt.Resume, rt.Pause)
+}
+
+func again(ctx context.Context, id string, do, undo func(context.Context, string) error) error {
+	err := do(ctx, id)
+	if err == nil || ctx.Err() != nil || undo(ctx, id) != nil {
+		return err
+	}
+	return do(ctx, id)
 }
 
 // Rename gives the container another name.
