@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
+	"github.com/berth-engine/berth/host"
 	"github.com/berth-engine/berth/internal/tree"
 	"github.com/berth-engine/berth/ociruntime"
 	"github.com/berth-engine/berth/ociruntime/monitored"
@@ -179,10 +181,54 @@ func (e *Engine) deleteRuntimeState(ctx context.Context, c *container.Container)
 	}
 	err = rt.Delete(ctx, c.Config.ID, true)
 	if errors.Is(err, ociruntime.ErrMissing) {
-		e.log.Warn("the container's OCI runtime is gone; its control group may be left", "id", c.Config.ID, "error", err)
+		if err = e.deleteWithoutRuntime(ctx, c); err != nil {
+			e.log.Warn("the container's OCI runtime is gone; its control group may be left", "id", c.Config.ID, "error", err)
+		}
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return e.removeExecRuns(ctx, c.Config.ID)
+}
+
+// deleteWithoutRuntime removes what a runtime that is not installed any more keeps of the container, and its control group.
+func (e *Engine) deleteWithoutRuntime(ctx context.Context, c *container.Container) error {
+	path := c.State.Runtime
+	if path == "" {
+		return nil // it never ran
+	}
+	rt := monitored.New(monitored.Options{Name: filepath.Base(path), RuntimePath: path, RunRoot: e.paths.run, SystemdCgroup: e.systemdCgroups()})
+	return rt.Delete(ctx, c.Config.ID, true)
+}
+
+// removeExecRuns removes the run directories of the exec sessions of a container that has ended, but for those whose monitor lives: it
+// removes its own.
+func (e *Engine) removeExecRuns(ctx context.Context, id string) error {
+	if entries, err := os.ReadDir(filepath.Dir(e.paths.execRun(id))); err != nil || len(entries) == 0 {
 		return nil
 	}
-	return err
+	var sessions []*container.ExecSession
+	err := e.store.View(ctx, func(tx store.Tx) (err error) {
+		sessions, err = tx.Execs().OfContainer(id)
+		return err
+	})
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, x := range sessions {
+		run := e.paths.execRun(x.ID)
+		if r, err := readRunRecord(run); err == nil && host.Alive(r.Monitor.Pid, r.Monitor.Start) {
+			continue
+		}
+		if err := os.RemoveAll(run); err != nil {
+			return errdefs.Internal("removing the run directory of exec session %s: %w", short(x.ID), err)
+		}
+	}
+	return nil
 }
 
 // unmountAll takes down the mounts of a container's run, and ends its use of volumes.

@@ -7,9 +7,12 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
+	"github.com/berth-engine/berth/host"
 	"github.com/berth-engine/berth/rootfs"
 	"github.com/berth-engine/berth/store"
 )
@@ -136,10 +139,33 @@ func (e *Engine) killNow(ctx context.Context, c *container.Container) error {
 			e.log.Debug("killing", "id", c.Config.ID, "error", err)
 		}
 	}
+	// A runtime that is broken or gone kills nobody; without the first process the others of its PID namespace end too.
+	if err := killProcess(c.State.PID, c.State.PIDStart); err != nil {
+		return err
+	}
 	if err := e.waitDead(ctx, c, killGrace); err != nil {
 		return err
 	}
 	return e.finish(ctx, c)
+}
+
+// killProcess kills exactly this process; nil if it is gone.
+func killProcess(pid int, start uint64) error {
+	if pid <= 1 {
+		return nil
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil // gone
+	}
+	defer unix.Close(fd)
+	if !host.Alive(pid, start) {
+		return nil
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return errdefs.Internal("killing process %d: %w", pid, err)
+	}
+	return nil
 }
 
 // removeLocked removes a container that does not run. The caller holds its lock and a claim; whatever kills it half-way, the
