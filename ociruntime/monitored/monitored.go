@@ -124,7 +124,14 @@ func (r *Runtime) Delete(ctx context.Context, id string, force bool) error {
 	}
 	out, err := r.command(ctx, args...)
 	if err != nil && r.hasState(id) {
-		return r.commandFailed("delete", id, out, err)
+		if !force || ctx.Err() != nil {
+			return r.commandFailed("delete", id, out, err)
+		}
+		// A runtime that is broken or gone must not keep a container for ever.
+		if forgetErr := r.forget(id, true); forgetErr != nil {
+			return errors.Join(r.commandFailed("delete", id, out, err), forgetErr)
+		}
+		return os.RemoveAll(filepath.Join(r.o.StateRoot, id))
 	}
 	return r.forget(id, force && (err != nil || !whole))
 }
