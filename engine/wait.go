@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,7 +38,15 @@ func (s *Containers) Wait(ctx context.Context, ref string, condition WaitConditi
 	case WaitRemoved:
 		return e.waitRemoved(ctx, c)
 	}
+	if !slices.Contains(waitStatuses, container.Status(condition)) {
+		return ExitStatus{}, errdefs.Invalid("no such condition to wait for: %q; use not-running, next-exit, removed or a status: %v", condition, waitStatuses)
+	}
 	return e.waitStatus(ctx, c, container.Status(condition))
+}
+
+// waitStatuses are the statuses that can be waited for; those of an ended process are one.
+var waitStatuses = []container.Status{
+	container.Created, container.Initialized, container.Running, container.Paused, container.Stopping, container.Restarting, container.Removing,
 }
 
 func (e *Engine) exitOfRemoved(ctx context.Context, id string, condition WaitCondition, notFound error) (ExitStatus, error) {
