@@ -126,12 +126,17 @@ func (c *creation) streams() ([]uintptr, error) {
 }
 
 func (c *creation) inputStream() (int, error) {
-	if !c.m.o.stdin {
-		return devNull(syscall.O_RDONLY)
+	if !c.m.o.stdin && c.m.o.container == "" {
+		return devNull(syscall.O_RDONLY) // which the runtime replaces by the container's own
 	}
 	var p [2]int
 	if err := syscall.Pipe2(p[:], syscall.O_CLOEXEC); err != nil {
 		return -1, &sysError{"cannot make a pipe", err}
+	}
+	if !c.m.o.stdin {
+		// A pipe at its end reads like /dev/null, and is not a file of the host that the process could change.
+		syscall.Close(p[1])
+		return p[0], nil
 	}
 	syscall.SetNonblock(p[1], true)
 	c.m.stdin.open(c.m, p[1])

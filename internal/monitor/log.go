@@ -106,8 +106,19 @@ func (l *log) open(o *options) error {
 	return nil
 }
 
+// openLogFile opens a regular file and nothing else: a FIFO would hold the monitor up, a device would be written to.
 func openLogFile(path string, flags int) (int, error) {
-	return syscall.Open(path, syscall.O_WRONLY|syscall.O_APPEND|syscall.O_CREAT|syscall.O_CLOEXEC|syscall.O_NOCTTY|flags, 0o600)
+	const always = syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_CLOEXEC | syscall.O_NOCTTY | syscall.O_NONBLOCK
+	fd, err := syscall.Open(path, always|flags, 0o600)
+	if err != nil {
+		return -1, err
+	}
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		syscall.Close(fd)
+		return -1, syscall.EINVAL
+	}
+	return fd, nil
 }
 
 // write logs one chunk of output.

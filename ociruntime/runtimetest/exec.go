@@ -78,6 +78,13 @@ var execTests = []test{
 		s := b.exec(func(p *specs.Process) { p.Args = []string{"/bin/sh", "-c", "ls /proc/self/fd | tr '\\n' ' '"} }).hear()
 		h.expectText("descriptors", s.stdout.String(), "0 1 2 3 ")
 	}},
+	{"without input it has an end, and no file of the host", func(h *harness) {
+		b := h.idle()
+		s := b.exec(func(p *specs.Process) {
+			p.Args = []string{"/bin/sh", "-c", "chmod 600 /proc/self/fd/0; readlink /proc/self/fd/0 | cut -c1-5; cat"}
+		}).hear()
+		h.expectText("stdout", s.stdout.String(), "pipe:\n")
+	}},
 	{"a command that is not there is not found", func(h *harness) {
 		for _, args := range [][]string{{"no-such-command"}, {"/no/such/command"}} {
 			h.expectExecError(ociruntime.ErrCommandNotFound, args...)
