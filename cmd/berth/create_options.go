@@ -333,10 +333,20 @@ func (o *securityFlags) read(_ *pflag.FlagSet, co *engine.CreateOptions) (err er
 	return nil
 }
 
-// readSeccomp reads the seccomp profile that the options name.
+// maxSeccomp bounds a profile, in bytes: the largest in use have some 50,000.
+const maxSeccomp = 4 << 20
+
+// readSeccomp reads the seccomp profile that the options name: a regular file of a sensible size.
 func readSeccomp(sec *container.Security) error {
 	if sec.Seccomp == "" || sec.Seccomp == container.Unconfined {
 		return nil
+	}
+	fi, err := os.Stat(sec.Seccomp)
+	if err != nil {
+		return errdefs.Invalid("--security-opt seccomp=%s: %w", sec.Seccomp, err)
+	}
+	if !fi.Mode().IsRegular() || fi.Size() > maxSeccomp {
+		return errdefs.Invalid("--security-opt seccomp=%s is no profile: it is not a regular file, or larger than %d bytes", sec.Seccomp, maxSeccomp)
 	}
 	data, err := os.ReadFile(sec.Seccomp)
 	if err != nil {

@@ -165,6 +165,7 @@ func TestCreateRefusesWhatCannotBe(t *testing.T) {
 		"--env-file /nonexistent img":        "/nonexistent",
 		"--label-file /nonexistent img":      "/nonexistent",
 		"--security-opt seccomp=/nope img":   "/nope",
+		"--security-opt seccomp=/dev/zero x": "not a regular file",
 		"--image-volume x img":               "anonymous, tmpfs or ignore",
 		"--memory lots img":                  "lots",
 		"--stop-signal NOPE img":             "NOPE",
