@@ -44,7 +44,7 @@ func (e *Engine) cleanUp(ctx context.Context, id string, run uint64) (restart bo
 	defer unlock()
 	c, err := e.reread(ctx, id)
 	if errdefs.Class(err) == errdefs.ErrNotFound {
-		return false, e.dropLifeClaim(id) // removed by somebody else
+		return false, e.settleRemoved(ctx, id) // removed by somebody else, who may have died before all was done
 	}
 	if err != nil {
 		return false, err
@@ -68,6 +68,26 @@ func (e *Engine) cleanUp(ctx context.Context, id string, run uint64) (restart bo
 // container the monitor, and the clean-up that it becomes, have a claim.
 func endMatters(c *container.Container) bool {
 	return c.Config.AutoRemove || c.Config.Restart.Name != "" && c.Config.Restart.Name != "no"
+}
+
+// settleRemoved removes what is left of a container whose record is gone. The caller holds the lock.
+func (e *Engine) settleRemoved(ctx context.Context, id string) error {
+	if others, err := e.inOtherNamespace(ctx, id); err != nil || others {
+		return err
+	}
+	if err := e.removeFiles(id); err != nil {
+		return err
+	}
+	for _, kind := range []string{verbClaim, lifeClaim} {
+		path := filepath.Join(e.paths.claims(), id+kind)
+		if err := e.removeNotedVolumes(ctx, path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return errdefs.Internal("ending the claim on container %s: %w", short(id), err)
+		}
+	}
+	return nil
 }
 
 // dropLifeClaim ends what the monitor answered for. The caller holds the container's lock.
@@ -103,7 +123,7 @@ func (e *Engine) exitAndRemove(ctx context.Context, c *container.Container) erro
 		return err
 	}
 	life.done()
-	return nil
+	return e.settleRemoved(ctx, c.Config.ID)
 }
 
 func (e *Engine) removeClaimed(ctx context.Context, c *container.Container) error {
@@ -124,7 +144,7 @@ func (e *Engine) removeClaimed(ctx context.Context, c *container.Container) erro
 		return err
 	}
 	life.done()
-	return nil
+	return e.settleRemoved(ctx, c.Config.ID)
 }
 
 // wantsRestart reports whether the restart policy asks for a start after this exit. The state holds the exit.

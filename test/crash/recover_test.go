@@ -18,7 +18,7 @@ func statuses(s *sandbox.Sandbox) string {
 // volumeDirs are the directories of volumes on disk.
 func volumeDirs(t *testing.T, s *sandbox.Sandbox) string {
 	t.Helper()
-	list, err := filepath.Glob(filepath.Join(s.Root, "volumes", "*"))
+	list, err := filepath.Glob(filepath.Join(s.Root, "volumes", "[^.]*"))
 	if err != nil {
 		t.Fatal(err)
 	}
