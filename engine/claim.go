@@ -94,16 +94,6 @@ func (e *Engine) sweep(ctx context.Context) {
 	}
 }
 
-// sweepBeside sweeps while something else goes on, and closes the channel when it is done.
-func (e *Engine) sweepBeside(ctx context.Context) <-chan struct{} {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		e.sweep(ctx)
-	}()
-	return done
-}
-
 func (e *Engine) sweepOne(ctx context.Context, id, path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {

@@ -47,6 +47,9 @@ func (e *Engine) resume(ctx context.Context, c *container.Container) error {
 	s.MonitorPID, s.MonitorStart = r.Monitor.Pid, r.Monitor.Start
 	s.Started, s.Finished, s.Error = now(), time.Time{}, ""
 	alive := e.alive(s)
+	if alive && !e.monitorAlive(s) {
+		return e.takeDown(ctx, c) // nobody has its output, and nobody would see its end: the start has failed
+	}
 	if _, err := monitored.ReadExit(e.paths.containerRun(id)); err != nil && !alive {
 		return e.takeDown(ctx, c)
 	}

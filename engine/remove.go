@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -99,6 +100,8 @@ func (e *Engine) removeOne(ctx context.Context, id string, o RemoveOptions) erro
 		cl.leave()
 		return err
 	}
+	// The monitor may hold its claim still, and will find nothing left to be done.
+	os.Remove(filepath.Join(e.paths.claims(), id+lifeClaim))
 	cl.done()
 	return nil
 }

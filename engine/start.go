@@ -66,8 +66,7 @@ func (s *Containers) StartAttached(ctx context.Context, ref string, o StartOptio
 		return ExitStatus{}, e.removeFailed(ctx, ref, err)
 	}
 	defer p.Conn.Close()
-	swept := e.sweepBeside(ctx)
-	defer func() { <-swept }()
+	defer e.sweep(context.WithoutCancel(ctx))
 	exit, err := pump(ctx, p.Conn, st)
 	switch {
 	case errors.Is(err, ociruntime.ErrMonitorLost):
