@@ -48,19 +48,19 @@ func (l *loop) close(fd int) {
 	}
 }
 
-// wait handles what is ready within the timeout, in nanoseconds, below 0 for ever. It reports false when nothing was: time is up
-// or a signal came.
+// wait handles what is ready within the timeout, in nanoseconds, below 0 for ever. It reports false when time is up, true also when a
+// signal came: a child may have ended, and another may end before the next call, whose signal nobody then sees.
 func (l *loop) wait(timeout int64) bool {
 	milliseconds := -1
 	if timeout >= 0 {
 		milliseconds = int((timeout + 999_999) / 1_000_000)
 	}
-	n, _ := syscall.EpollWait(l.epoll, l.events[:], milliseconds)
+	n, err := syscall.EpollWait(l.epoll, l.events[:], milliseconds)
 	for i := 0; i < n; i++ {
 		fd := int(l.events[i].Fd)
 		if h := l.handlers[fd]; h != nil {
 			h.ready(l.events[i].Events)
 		}
 	}
-	return n > 0
+	return n > 0 || err == syscall.EINTR
 }

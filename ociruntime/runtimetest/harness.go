@@ -110,7 +110,7 @@ func newSpec(rootfs, id string, args []string) *specs.Spec {
 			{Destination: "/tmp", Type: "tmpfs", Source: "tmpfs"},
 		},
 		Linux: &specs.Linux{
-			CgroupsPath: "/berth-test/" + id,
+			CgroupsPath: "/berth-test-" + id,
 			Namespaces: []specs.LinuxNamespace{
 				{Type: specs.PIDNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace}, {Type: specs.MountNamespace}, {Type: specs.NetworkNamespace},
 			},
@@ -194,7 +194,7 @@ func (b *box) mustBeGone() {
 		text, _ := os.ReadFile(filepath.Join(b.run, "runtime.log"))
 		b.Logf("log of the runtime and the monitor:\n%s", text)
 	}
-	for _, pattern := range []string{"/sys/fs/cgroup/*/berth-test/", "/sys/fs/cgroup/berth-test/"} {
+	for _, pattern := range []string{"/sys/fs/cgroup/*/berth-test-", "/sys/fs/cgroup/berth-test-"} {
 		left, _ := filepath.Glob(pattern + b.id)
 		for _, dir := range left {
 			if isCgroup(dir) {
@@ -202,20 +202,11 @@ func (b *box) mustBeGone() {
 			}
 		}
 	}
-	removeParents()
 }
 
 func isCgroup(dir string) bool {
 	var fs unix.Statfs_t
 	return unix.Statfs(dir, &fs) == nil && (fs.Type == unix.CGROUP_SUPER_MAGIC || fs.Type == unix.CGROUP2_SUPER_MAGIC)
-}
-
-// removeParents removes the control groups that hold the tests' own, if they are empty.
-func removeParents() {
-	parents, _ := filepath.Glob("/sys/fs/cgroup/*/berth-test")
-	for _, dir := range append(parents, "/sys/fs/cgroup/berth-test") {
-		_ = os.Remove(dir)
-	}
 }
 
 // running reports whether a process is there and is no zombie.

@@ -26,19 +26,24 @@ var killTests = []test{
 	{"a runtime that is killed while it creates leaves nothing", func(h *harness) {
 		for range 5 {
 			b := h.box("/bin/sleep", "1000")
-			go killRuntime(b)
-			if p, err := b.tryCreate(h.ctx); err == nil {
+			created := make(chan struct{})
+			go killRuntime(b, created)
+			p, err := b.tryCreate(h.ctx)
+			close(created)
+			if err == nil {
 				b.process = p // it was too late
-			} else {
-				b.mustBeGone()
 			}
+			b.mustBeGone()
 		}
 	}},
 	{"a monitor that is killed while it creates leaves nothing", func(h *harness) {
 		for range 5 {
 			b := h.box("/bin/sleep", "1000")
-			go killMonitor(b)
-			if p, err := b.tryCreate(h.ctx); err == nil {
+			created := make(chan struct{})
+			go killMonitor(b, created)
+			p, err := b.tryCreate(h.ctx)
+			close(created)
+			if err == nil {
 				b.process = p
 			} else if !errors.Is(err, ociruntime.ErrMonitorLost) {
 				h.Errorf("error %v; expected ErrMonitorLost", err)
@@ -48,19 +53,24 @@ var killTests = []test{
 	}},
 }
 
-// killRuntime kills the runtime once it has begun to make the container's control group or state.
-func killRuntime(b *box) {
-	for range 20000 {
-		for _, pid := range processesWith("--bundle\x00" + b.bundle + "\x00--pid-file") {
-			syscall.Kill(pid, syscall.SIGKILL)
-			return
-		}
-	}
+// killRuntime kills the runtime as soon as it is there, unless the container is created before.
+func killRuntime(b *box, created <-chan struct{}) {
+	killFirst(created, "--bundle\x00"+b.bundle+"\x00--pid-file")
 }
 
-func killMonitor(b *box) {
-	for range 20000 {
-		if pids := processesWith("--sync-fd\x003\x00", b.run+"\x00"); len(pids) > 0 {
+func killMonitor(b *box, created <-chan struct{}) {
+	killFirst(created, "--sync-fd\x003\x00", b.run+"\x00")
+}
+
+// killFirst kills the first process that is seen with words on its command line.
+func killFirst(stop <-chan struct{}, words ...string) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		if pids := processesWith(words...); len(pids) > 0 {
 			syscall.Kill(pids[0], syscall.SIGKILL)
 			return
 		}

@@ -75,8 +75,8 @@ var logTests = []test{
 		c := b.attach(waitOnly)
 		b.start()
 		h.hear(c)
-		if lines := b.logLines(""); len(lines) != 20000 {
-			h.Errorf("log has %d lines; expected 20000", len(lines))
+		if n, tail := b.logText(""); n != 108894 || tail != "000" {
+			h.Errorf("log has %d bytes of text ending in %q; expected 108894 ending in \"000\"", n, tail)
 		}
 	}},
 	{"lines longer than a record become parts", func(h *harness) {
@@ -99,7 +99,7 @@ var logTests = []test{
 		b := h.logged("k8s-file", "seq 1 5000")
 		b.request.Log.MaxSize, b.request.Log.MaxFiles = 50_000, 10
 		b.finish()
-		next := 1
+		next, begun := 1, ""
 		for i := 9; i >= 0; i-- {
 			suffix := ""
 			if i > 0 {
@@ -113,9 +113,15 @@ var logTests = []test{
 				h.Errorf("file %d has %d bytes; expected 50000 at most", i, info.Size())
 			}
 			for _, line := range b.logLines(suffix) {
-				if !strings.HasSuffix(line, " stdout F "+strconv.Itoa(next)) {
-					h.Fatalf("line %q in file %d; expected %d", line, i, next)
+				fields := strings.SplitN(line, " ", 4)
+				begun += fields[3]
+				if fields[2] == "P" {
+					continue // its end came late: the machine is busy
 				}
+				if begun != strconv.Itoa(next) {
+					h.Fatalf("line %q ends in file %d; expected %d", begun, i, next)
+				}
+				begun = ""
 				next++
 			}
 		}
@@ -169,7 +175,8 @@ var logTests = []test{
 				whole++
 			}
 		}
-		if told < 0 || whole+lost != 20000 || !strings.HasSuffix(lines[len(lines)-1], " stdout F after") {
+		// On a busy machine a few lines may be in two parts.
+		if told < 0 || whole+lost < 20000 || whole+lost > 20100 || !strings.HasSuffix(lines[len(lines)-1], " stdout F after") {
 			h.Errorf("log has %d lines, tells of %d lost, and ends with %q; expected 20000 together, and the line after", whole, lost, lines[len(lines)-1])
 		}
 	}},

@@ -116,47 +116,46 @@ func ParseExit(b []byte) (Exit, error) {
 	if len(b) == 0 || b[len(b)-1] != '\n' || len(b) > 4096 {
 		return e, errExit
 	}
-	seen := 0
+	var seen [4]bool // each key
 	for s := string(b[:len(b)-1]); s != ""; {
 		var field string
 		field, s = cut(s, ' ')
 		key, value := cut(field, '=')
-		known, ok := e.set(key, value)
-		if !ok {
+		which, ok := e.set(key, value)
+		if !ok || which >= 0 && seen[which] {
 			return Exit{}, errExit
 		}
-		if known {
-			seen++
+		if which >= 0 {
+			seen[which] = true
 		}
 	}
-	if seen != 4 {
+	if seen != [4]bool{true, true, true, true} {
 		return Exit{}, errExit
 	}
 	return e, nil
 }
 
-// set stores one key; known says that it is one of this version's, ok that its value is right.
-func (e *Exit) set(key, value string) (known, ok bool) {
+// set stores the value of one key. which numbers the keys, -1 for one that is not of this version; ok says that the value is right.
+func (e *Exit) set(key, value string) (which int, ok bool) {
 	var err error
 	switch key {
 	case "code":
 		e.Code, err = strconv.Atoi(value)
-		ok = err == nil && e.Code >= 0 && e.Code <= 255
+		return 0, err == nil && e.Code >= 0 && e.Code <= 255
 	case "signal":
 		e.Signal, err = strconv.Atoi(value)
-		ok = err == nil && e.Signal >= 0 && e.Signal <= 127
+		return 1, err == nil && e.Signal >= 0 && e.Signal <= 127
 	case "oom":
-		e.OOM, ok = value == "1", value == "1" || value == "0"
+		e.OOM = value == "1"
+		return 2, value == "1" || value == "0"
 	case "time":
 		sec, nsec := cut(value, '.')
 		var errSec error
 		e.Sec, errSec = strconv.ParseInt(sec, 10, 64)
 		e.Nsec, err = strconv.ParseInt(nsec, 10, 64)
-		ok = err == nil && errSec == nil && len(nsec) == 9 && e.Nsec >= 0 && e.Sec >= 0
-	default:
-		return false, true
+		return 3, err == nil && errSec == nil && len(nsec) == 9 && e.Nsec >= 0 && e.Sec >= 0
 	}
-	return true, ok
+	return -1, true
 }
 
 // cut is strings.Cut for one byte, without its package.

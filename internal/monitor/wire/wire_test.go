@@ -29,6 +29,7 @@ func TestExitRecordThatIsNotWholeIsRefused(t *testing.T) {
 		"code=1 signal=0 oom=2 time=1.000000000\n",
 		"code=1 signal=0 oom=0 time=1.5\n",
 		"code=1 oom=0 time=1.000000000\n",
+		"code=1 code=1 oom=0 time=1.000000000\n",
 	} {
 		if got, err := ParseExit([]byte(bad)); err == nil {
 			t.Errorf("%q was taken as %+v", bad, got)
