@@ -8,7 +8,7 @@ import (
 
 // KeptUntilReboot matches the paths, relative to the run directory, that an engine makes once after boot and then keeps: its
 // lock file, its mark of the boot, the directories that hold containers' things, and the OCI runtime on a read-only mount.
-var KeptUntilReboot = regexp.MustCompile(`^(\.|locks?|boot|claims|containers|execs|mapped|(bin|seccomp)(/[^/]+)?|runtime(/[^/]+)?|storage(/.*)?)$`)
+var KeptUntilReboot = regexp.MustCompile(`^(\.|locks?|boot|claims|containers|execs|mapped|seccomp(/[^/]+)?|bin(/[^/]+){0,2}|runtime(/[^/]+)?|storage(/.*)?)$`)
 
 // keptInRoot matches the paths, relative to the state directory, that do not belong to one container: the database, the image
 // store (whose layers are the images' own; its temporary files are not), and the directories that hold containers.
