@@ -9,6 +9,7 @@ import (
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/image"
+	"github.com/berth-engine/berth/ociruntime"
 	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/ocispec"
 	"github.com/berth-engine/berth/rootfs"
@@ -53,6 +54,10 @@ func (s *Containers) List(ctx context.Context, o ListOptions) ([]Summary, error)
 	})
 	if err != nil {
 		return nil, err
+	}
+	for i := range list {
+		list[i].Container = e.settled(ctx, list[i].Container)
+		list[i].Status = list[i].Container.State.Status
 	}
 	slices.Reverse(list)
 	if o.Last > 0 && len(list) > o.Last {
@@ -117,19 +122,37 @@ func (e *Engine) ancestors(ctx context.Context, refs []string) (map[string][]str
 	return ids, nil
 }
 
-// showTruth puts into a copy of a record what is true now of a container that the record says is alive: without a lock, and
-// leaving it to the next locked operation to write it down.
+// showTruth puts into a copy of a record what is true now of a container that the record says is alive: without a lock, and leaving
+// it to the next locked operation to write it down. Of a process that has just ended nothing is said as long as its monitor is about to
+// say how.
 func (e *Engine) showTruth(c *container.Container) {
 	if !c.State.Status.Alive() || e.alive(c.State) {
 		return
 	}
-	c.State.Status, c.State.ExitCode, c.State.PID = container.Exited, -1, 0
 	exit, err := monitored.ReadExit(e.paths.containerRun(c.Config.ID))
-	if err != nil {
-		c.State.Finished = time.Now()
+	switch {
+	case err == nil:
+	case e.monitorAlive(c.State):
 		return
+	default:
+		exit = ociruntime.ExitRecord{Code: -1, Time: now()}
 	}
+	c.State.Status, c.State.PID = container.Exited, 0
 	c.State.ExitCode, c.State.OOMKilled, c.State.Finished = exit.Code, exit.OOM, exit.Time
+}
+
+// settled is showTruth for one container, read again if a clean-up that was going on meanwhile took the exit record away after it had
+// put it into the store.
+func (e *Engine) settled(ctx context.Context, c *container.Container) *container.Container {
+	e.showTruth(c)
+	if c.State.Status != container.Exited || c.State.ExitCode != -1 {
+		return c
+	}
+	if again, err := e.reread(ctx, c.Config.ID); err == nil {
+		e.showTruth(again)
+		return again
+	}
+	return c
 }
 
 // size is how much disk the container takes.
@@ -162,7 +185,7 @@ func (s *Containers) Inspect(ctx context.Context, ref string, size bool) (*Detai
 	if err != nil {
 		return nil, err
 	}
-	e.showTruth(c)
+	c = e.settled(ctx, c)
 	d := &Details{Container: *c, Status: c.State.Status, CgroupManager: e.cgroupManager(), StorageDriver: "overlay"}
 	for _, x := range execs {
 		d.Execs = append(d.Execs, x.ID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -53,8 +54,9 @@ func (a *app) remove(ctx context.Context, sel selection, args []string, o engine
 	if err != nil {
 		return err
 	}
-	return a.eachLine(ctx, refs, func(ctx context.Context, ref string) (string, error) {
-		removed, err := s.Containers.Remove(ctx, ref, o)
+	outcomes := removeAll(ctx, s.Containers, refs, o)
+	return a.eachLine(ctx, refs, func(_ context.Context, ref string) (string, error) {
+		removed, err := outcomes[ref].removed, outcomes[ref].err
 		if ignore && errors.Is(err, errdefs.ErrNotFound) {
 			return "", nil
 		}
@@ -63,6 +65,43 @@ func (a *app) remove(ctx context.Context, sel selection, args []string, o engine
 		}
 		return ref, err
 	}, removeCode)
+}
+
+// removal is what became of one removal.
+type removal struct {
+	removed []string
+	err     error
+}
+
+// removeAll removes several containers at once. One that others depend on is tried again when those are gone.
+func removeAll(ctx context.Context, c containers, refs []string, o engine.RemoveOptions) map[string]removal {
+	outcomes := make(map[string]removal, len(refs))
+	var lock sync.Mutex
+	var all sync.WaitGroup
+	slots := make(chan struct{}, manyAtOnce)
+	for _, ref := range refs {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			removed, err := c.Remove(ctx, ref, o)
+			lock.Lock()
+			defer lock.Unlock()
+			outcomes[ref] = removal{removed, err}
+		})
+	}
+	all.Wait()
+	for progress := len(refs) > 1; progress; {
+		progress = false
+		for ref, was := range outcomes {
+			if !errors.Is(was.err, errdefs.ErrConflict) {
+				continue
+			}
+			removed, err := c.Remove(ctx, ref, o)
+			outcomes[ref] = removal{removed, err}
+			progress = progress || err == nil
+		}
+	}
+	return outcomes
 }
 
 // removeCode is the exit code of rm: 1 if containers were not there and nothing else was wrong, 2 if one was in the way.

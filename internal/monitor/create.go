@@ -190,7 +190,7 @@ func (c *creation) arguments() []string {
 	if o.systemd {
 		args = append(args, "--systemd-cgroup")
 	}
-	args = append(args, "--log", o.run+"/"+wire.RuntimeLog, "--log-format", "json")
+	args = append(args, "--log", logArgument(o.runtime, o.run+"/"+wire.RuntimeLog), "--log-format", "json")
 	id := o.id
 	if o.container == "" {
 		args = append(args, "create", "--bundle", o.bundle)
@@ -362,4 +362,23 @@ func (m *monitor) openTerminal(master int) {
 			m.stdin.open(m, fd)
 		}
 	}
+}
+
+// logArgument is what a runtime is told of its log. crun takes the part before a colon for the kind of log, and so has to be told
+// the kind of a path that has one.
+func logArgument(runtime, path string) string {
+	base := runtime[lastIndex(runtime, '/')+1:]
+	if len(base) >= 4 && base[:4] == "crun" && lastIndex(path, ':') >= 0 {
+		return "file:" + path
+	}
+	return path
+}
+
+func lastIndex(s string, c byte) int {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == c {
+			return i
+		}
+	}
+	return -1
 }

@@ -105,3 +105,16 @@ func TestStopsOfAContainerThatRemovesItselfSucceedTogether(t *testing.T) {
 		s.Eventually("the container to be gone", func() bool { return states(s) == "" })
 	}
 }
+
+func TestSeveralContainersAreRemovedWhateverDependsOnWhatAmongThem(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	for range 4 {
+		s.OK("create", "--name", "base", bb, "true")
+		s.OK("create", "--name", "mid", "--network", "container:base", bb, "true")
+		s.OK("create", "--name", "top", "--network", "container:mid", bb, "true")
+		s.OK("rm", "-f", "base", "mid", "top")
+		sandbox.Equal(t, "containers", s.OK("ps", "-aq"), "")
+	}
+}
