@@ -22,6 +22,15 @@ import (
 // version is set at link time.
 var version = "dev"
 
+// signals are taken from as early on as a Go program can: one that comes in its first millisecond still ends it.
+var signals = notified()
+
+func notified() chan os.Signal {
+	c := make(chan os.Signal, 64)
+	signal.Notify(c)
+	return c
+}
+
 func main() {
 	args := os.Args[1:]
 	if len(args) == 1 && args[0] == "--version" {
@@ -39,8 +48,6 @@ func main() {
 
 // run runs the command and returns its exit code.
 func run(args []string) int {
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
 	path, err := exec.LookPath(args[0])
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 		fail(127, fmt.Sprintf("%s: command not found", args[0]))

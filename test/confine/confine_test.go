@@ -249,6 +249,7 @@ func TestInitReapsAndForwards(t *testing.T) {
 		{"zombies are reaped", []string{"--init"}, "(sleep 0.1 &) ; sleep 0.5; grep -l 'State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l", "0"},
 	})
 	s.OK("run", "-d", "--init", "--name", "c", bb, "sleep", "1000")
+	s.Eventually("the command to run", func() bool { return strings.Contains(s.OK("top", "c", "args"), "\nsleep 1000") })
 	s.OK("stop", "c") // sleep as first process would ignore TERM until it is killed
 	sandbox.Equal(t, "exit code", s.OK("inspect", "-f", "{{.State.ExitCode}}", "c"), "143")
 	s.Fails(9, nil, "run", "--rm", "--init", bb, "sh", "-c", "exit 9")
