@@ -72,15 +72,6 @@ func (e *Engine) putExec(ctx context.Context, x *container.ExecSession, events .
 	})
 }
 
-// Run creates a session, runs it with the streams connected and removes it. extra are passed on from descriptor 3 on.
-func (s *Execs) Run(ctx context.Context, ref string, o ExecOptions, st Streams, size Size, extra []*os.File) (ExitStatus, error) {
-	x, c, err := s.e.newExec(ctx, ref, o)
-	if err != nil {
-		return ExitStatus{}, err
-	}
-	return s.e.runExec(ctx, c, x, st, size, extra)
-}
-
 // StartAttached runs a session that was created, with the streams connected, until it ends, and removes it.
 //
 // ErrConflict if it has been started, ociruntime.ErrCommandNotFound, ociruntime.ErrCannotInvoke, ociruntime.ErrDetached.
