@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -36,6 +37,15 @@ type listing struct {
 
 // print writes rows, a slice. wire, if not nil, is what --format json shows instead of the rows.
 func (l listing) print(w io.Writer, rows, wire any) error {
+	bw := bufio.NewWriter(w) // a table writes each cell on its own
+	err := l.write(bw, rows, wire)
+	if ferr := bw.Flush(); err == nil {
+		err = ferr
+	}
+	return err
+}
+
+func (l listing) write(w io.Writer, rows, wire any) error {
 	format := strings.TrimSpace(l.Format)
 	switch {
 	case isJSON(format):
@@ -113,12 +123,18 @@ func executeRows(w io.Writer, text string, rows any) error {
 	if strings.HasPrefix(strings.ReplaceAll(text, " ", ""), "{{range") {
 		return executeOne(w, t, rows)
 	}
+	plain := plainPieces(t)
 	v := reflect.ValueOf(rows)
+	var line bytes.Buffer
 	for i := range v.Len() {
-		if err := executeOne(w, t, v.Index(i).Interface()); err != nil {
-			return err
+		line.Reset()
+		if !plain.fill(&line, v.Index(i)) {
+			if err := executeOne(&line, t, v.Index(i).Interface()); err != nil {
+				return err
+			}
 		}
-		if _, err := io.WriteString(w, "\n"); err != nil {
+		line.WriteByte('\n')
+		if _, err := w.Write(line.Bytes()); err != nil {
 			return err
 		}
 	}

@@ -129,7 +129,7 @@ func (a *app) psOnce(ctx context.Context, l lister, o psFlags) error {
 	wire := make([]libpod.ListContainer, len(found))
 	for i := range found {
 		wire[i] = libpod.NewListContainer(&found[i], now)
-		rows[i] = psRow{ListContainer: wire[i], s: &found[i], now: now, noTrunc: o.noTrunc}
+		rows[i] = psRow{ListContainer: &wire[i], s: &found[i], now: now, noTrunc: o.noTrunc}
 	}
 	return psListing(o).print(a.out, rows, wire)
 }

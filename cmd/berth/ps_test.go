@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/berth-engine/berth/api/libpod"
 	"github.com/berth-engine/berth/container"
+	"github.com/berth-engine/berth/engine"
 )
 
 func TestPsGolden(t *testing.T) {
@@ -54,6 +58,44 @@ func TestPsJSONIsPodmansAndRowJSONDockers(t *testing.T) {
 	}
 	if row["ID"] != "0123456789ab" || row["Names"] != "web" || row["Command"] != `"/docker-entrypoin..."` || row["State"] != "running" {
 		t.Errorf("expected Docker's fields, got %v", row)
+	}
+}
+
+// TestPsFillsItsTableInAsTheTemplateWould: the short way of plain.go shows the same as text/template, for the whole default table.
+func TestPsFillsItsTableInAsTheTemplateWould(t *testing.T) {
+	for _, noTrunc := range []bool{false, true} {
+		tmpl, err := parseTemplate(psListing(psFlags{}).Default)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, _ := twoContainers().List(t.Context(), engine.ListOptions{All: true})
+		for i := range found {
+			wire := libpod.NewListContainer(&found[i], testNow)
+			rows := []psRow{{ListContainer: &wire, s: &found[i], now: testNow, noTrunc: noTrunc}}
+			var got, want bytes.Buffer
+			if err := executeOne(&want, tmpl, rows[0]); err != nil {
+				t.Fatal(err)
+			}
+			if ok := plainPieces(tmpl).fill(&got, reflect.ValueOf(rows).Index(0)); !ok || got.String() != want.String() {
+				t.Errorf("expected %q, got %q (filled in: %v)", want.String(), got.String(), ok)
+			}
+		}
+	}
+}
+
+func TestOnlyTextsAndNamesOfFieldsAreFilledInWithoutATemplate(t *testing.T) {
+	for format, want := range map[string]bool{
+		"{{.ID}}": true, `table {{.ID}}\t{{.Names}} x`: true, "a {{- .ID}}": true,
+		"": false, "{{.Labels.x}}": false, "{{$x := .ID}}": false, "{{.ID | upper}}": false, `{{.Label "a"}}`: false, "{{.}}": false,
+		"{{if .ID}}x{{end}}": false, "{{len .Names}}": false,
+	} {
+		tmpl, err := parseTemplate(format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plainPieces(tmpl) != nil; got != want {
+			t.Errorf("--format %q: expected %v, got %v", format, want, got)
+		}
 	}
 }
 

@@ -16,11 +16,32 @@ import (
 // psRow is a container as the templates of berth ps see it: podman's fields from ListContainer, and methods for those that
 // people read, by the names that Docker and podman have for them.
 type psRow struct {
-	libpod.ListContainer
+	*libpod.ListContainer
 
 	s       *engine.Summary
 	now     time.Time
 	noTrunc bool
+}
+
+// field implements fielder for the columns of the default tables.
+func (r *psRow) field(name string) (string, bool) {
+	switch name {
+	case "ID":
+		return r.ID(), true
+	case "Image":
+		return r.Image, true
+	case "Command":
+		return r.Command(), true
+	case "Created":
+		return r.Created(), true
+	case "Status":
+		return r.Status, true
+	case "Ports":
+		return r.Ports(), true
+	case "Names":
+		return r.Names(), true
+	}
+	return "", false
 }
 
 // ID is the ID, short unless asked for in full.
