@@ -156,7 +156,7 @@ type ExecWriter interface {
 	Remove(id string) error
 	// RemoveOf removes all sessions of a container.
 	RemoveOf(containerID string) error
-	// PruneExited removes sessions that ended more than ExitCodeAge before now.
+	// PruneExited removes sessions that ended, or were made and never started, more than ExitCodeAge before now.
 	PruneExited(now time.Time) error
 }
 

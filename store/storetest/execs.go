@@ -63,7 +63,7 @@ var execRules = group{
 		}
 		e.equal("sessions", e.sessions(1), []string{})
 	}},
-	{"exec sessions that ended long ago are pruned", func(e *env) {
+	{"exec sessions that ended long ago, or were never started, are pruned", func(e *env) {
 		now := at(0).Add(time.Hour)
 		e.add(named(1, "a"))
 		ended := func(n int, ago time.Duration) *container.ExecSession {
@@ -73,9 +73,15 @@ var execRules = group{
 		}
 		running := session(9, 1)
 		running.Status = container.Running
+		made := func(n int, ago time.Duration) *container.ExecSession {
+			s := session(n, 1)
+			s.Status, s.Created = container.Created, now.Add(-ago)
+			return s
+		}
 		e.put(ended(5, store.ExitCodeAge+time.Second), ended(6, store.ExitCodeAge-time.Second), running)
+		e.put(made(7, store.ExitCodeAge+time.Second), made(8, store.ExitCodeAge-time.Second))
 		e.update(func(tx store.UpdateTx) error { return tx.ExecWriter().PruneExited(now) })
-		e.equal("sessions", e.sessions(1), []string{id(6), id(9)})
+		e.equal("sessions", e.sessions(1), []string{id(6), id(9), id(8)})
 	}},
 }
 

@@ -107,9 +107,10 @@ func AfterReboot(s container.State, code *int, recorded, now time.Time) containe
 	return s
 }
 
-// ExecEnded reports whether an exec session ended more than store.ExitCodeAge before now.
+// ExecEnded reports whether an exec session ended, or was made and never started, more than store.ExitCodeAge before now.
 func ExecEnded(s *container.ExecSession, now time.Time) bool {
-	return s.Status == container.Exited && s.Finished.Before(now.Add(-store.ExitCodeAge))
+	limit := now.Add(-store.ExitCodeAge)
+	return s.Status == container.Exited && s.Finished.Before(limit) || s.Status == container.Created && s.Created.Before(limit)
 }
 
 // Stamp gives an event its place and, if it has none, its time.
