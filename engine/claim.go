@@ -12,12 +12,13 @@ import (
 	"github.com/berth-engine/berth/errdefs"
 )
 
-// A claim is a file in the run directory that says that somebody answers for a container: its holder has a shared flock(2) on
+// A claim is a file in the run directory that says that somebody answers for a container or an exec session: its holder has a shared flock(2) on
 // it, which the kernel drops when the holder dies, however it dies. A claim that nobody holds is a container that somebody
 // left half-way; sweep finds it and recovers the container.
 //
 //	ID.verb   held by the process of a verb until the container is whole again
 //	ID.life   held by the monitor of a container that removes itself or is restarted by its policy, then by the clean-up that the monitor becomes
+//	ID.exec   held by the process that starts an exec session, then by its monitor and the clean-up that the monitor becomes
 type claim struct {
 	path string
 	file *os.File
@@ -26,6 +27,7 @@ type claim struct {
 const (
 	verbClaim = ".verb"
 	lifeClaim = ".life"
+	execClaim = ".exec"
 )
 
 // claim makes the claim, or joins in one that others hold.
@@ -34,11 +36,11 @@ func (e *Engine) claim(id, kind string) (*claim, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
-			return nil, errdefs.Internal("claiming container %s: %w", short(id), err)
+			return nil, errdefs.Internal("claiming %s: %w", short(id), err)
 		}
 		if err := flock(f, syscall.LOCK_SH); err != nil {
 			f.Close()
-			return nil, errdefs.Internal("claiming container %s: %w", short(id), err)
+			return nil, errdefs.Internal("claiming %s: %w", short(id), err)
 		}
 		// A sweep may have removed the file between the two calls.
 		var st syscall.Stat_t
@@ -66,6 +68,16 @@ func (c *claim) leave() {
 	}
 }
 
+// claimed reports whether somebody holds the claim.
+func (e *Engine) claimed(id, kind string) bool {
+	f, err := os.OpenFile(filepath.Join(e.paths.claims(), id+kind), os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return flock(f, syscall.LOCK_EX|syscall.LOCK_NB) != nil
+}
+
 // flock retries after signals.
 func flock(f *os.File, how int) error {
 	for {
@@ -76,7 +88,7 @@ func flock(f *os.File, how int) error {
 	}
 }
 
-// sweep recovers every container whose claim nobody holds. It waits for nobody: what is locked is in somebody's hands.
+// sweep recovers every container and exec session whose claim nobody holds. It waits for nobody: what is locked is in somebody's hands.
 func (e *Engine) sweep(ctx context.Context) {
 	entries, err := os.ReadDir(e.paths.claims())
 	if err != nil {
@@ -89,7 +101,7 @@ func (e *Engine) sweep(ctx context.Context) {
 			continue
 		}
 		if err := e.sweepOne(ctx, id, filepath.Join(e.paths.claims(), entry.Name())); err != nil {
-			e.log.Warn("recovering a container", "id", id, "error", err)
+			e.log.Warn("recovering what somebody left half-way", "id", id, "error", err)
 		}
 	}
 }
@@ -102,6 +114,10 @@ func (e *Engine) sweepOne(ctx context.Context, id, path string) error {
 	defer f.Close()
 	if flock(f, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
 		return nil
+	}
+	if filepath.Ext(path) == execClaim {
+		_, err := e.recoverExec(ctx, id)
+		return err
 	}
 	unlock, ok, err := e.locks.TryLock(id)
 	if err != nil || !ok {

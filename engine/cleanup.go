@@ -72,7 +72,7 @@ func endMatters(c *container.Container) bool {
 
 // settleRemoved removes what is left of a container whose record is gone. The caller holds the lock.
 func (e *Engine) settleRemoved(ctx context.Context, id string) error {
-	if others, err := e.inOtherNamespace(ctx, id); err != nil || others {
+	if others, err := e.containerInOtherNamespace(ctx, id); err != nil || others {
 		return err
 	}
 	if err := e.removeFiles(id); err != nil {

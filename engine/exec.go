@@ -11,9 +11,7 @@ import (
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
-	"github.com/berth-engine/berth/host"
 	"github.com/berth-engine/berth/ociruntime"
-	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/rootfs"
 	"github.com/berth-engine/berth/store"
 )
@@ -80,6 +78,7 @@ func (s *Execs) StartAttached(ctx context.Context, id string, st Streams, size S
 	if err != nil {
 		return ExitStatus{}, err
 	}
+	defer s.e.sweep(context.WithoutCancel(ctx))
 	return s.e.runExec(ctx, c, x, st, size, extra)
 }
 
@@ -89,6 +88,7 @@ func (s *Execs) StartDetached(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	defer s.e.sweep(ctx)
 	_, err = s.e.startExec(ctx, c, x, ociruntime.ExecRequest{})
 	return err
 }
@@ -137,38 +137,88 @@ func (e *Engine) runExec(ctx context.Context, c *container.Container, x *contain
 	return statusOf(exit), nil
 }
 
+// execStart is the start of a session under way: what one step finds out and a later one needs.
+type execStart struct {
+	e     *Engine
+	c     *container.Container
+	x     *container.ExecSession
+	req   ociruntime.ExecRequest
+	rt    ociruntime.Runtime
+	run   string
+	claim *claim
+	made  *ociruntime.Process
+}
+
 // startExec runs the session's process. On error nothing is left of the session.
-func (e *Engine) startExec(ctx context.Context, c *container.Container, x *container.ExecSession, req ociruntime.ExecRequest) (p *ociruntime.Process, err error) {
+func (e *Engine) startExec(ctx context.Context, c *container.Container, x *container.ExecSession, req ociruntime.ExecRequest) (*ociruntime.Process, error) {
 	rt, err := e.runtimeOf(c)
 	if err != nil {
 		return nil, err
 	}
-	run := e.paths.execRun(x.ID)
+	s := &execStart{e: e, c: c, x: x, req: req, rt: rt, run: e.paths.execRun(x.ID)}
 	err = runSteps(ctx, "exec", []step{
-		{name: "directory", do: func(context.Context) error { return makeExecDirectory(run) },
-			undo: func(ctx context.Context) error { return errors.Join(os.RemoveAll(run), e.dropExec(ctx, x.ID)) }},
-		{name: "process", do: func(ctx context.Context) (err error) {
-			req.Process, err = e.execProcess(c, x)
+		{name: "claim", do: s.takeClaim, undo: s.drop},
+		{name: "directory", do: func(context.Context) error { return makeExecDirectory(s.run) }},
+		{name: "process", do: func(context.Context) (err error) {
+			s.req.Process, err = e.execProcess(c, x)
 			return err
 		}},
 		{name: "record", do: func(ctx context.Context) error {
 			x.Status = container.Running
 			return e.putExec(ctx, x, containerEvent(c, event.Exec, "execID", x.ID))
 		}},
-		{name: "run", do: func(ctx context.Context) (err error) {
-			req.ID, req.Container, req.Run, req.ContainerPID = x.ID, c.Config.ID, run, pidOf(c)
-			req.Stdio.Terminal, req.Stdio.Stdin = x.Terminal, x.Stdin
-			req.SystemdCgroup = e.systemdCgroups()
-			if req.Cleanup, err = e.commandLine("container", "cleanup", "--exec", x.ID, c.Config.ID); err != nil {
-				return err
-			}
-			if p, err = rt.Exec(ctx, req); err != nil {
-				return nameCommand(err, x.Command)
-			}
-			return writeRunRecord(run, runRecord{PID: p.PID, Monitor: p.Monitor})
+		{name: "run", do: s.runProcess, undo: s.killProcess},
+		{name: "run-record", do: func(context.Context) error {
+			return writeRunRecord(s.run, runRecord{PID: s.made.PID, Monitor: s.made.Monitor})
 		}},
 	})
-	return p, err
+	s.claim.leave() // to the monitor
+	if err != nil {
+		return nil, err
+	}
+	return s.made, nil
+}
+
+// takeClaim makes this process, and then the monitor, answer for the session.
+func (s *execStart) takeClaim(context.Context) (err error) {
+	s.claim, err = s.e.claim(s.x.ID, execClaim)
+	return err
+}
+
+// drop does away with the session.
+func (s *execStart) drop(ctx context.Context) error {
+	return errors.Join(s.e.dropExec(ctx, s.x.ID), s.e.removeExecRun(s.x.ID))
+}
+
+func (s *execStart) runProcess(ctx context.Context) (err error) {
+	x, req := s.x, s.req
+	req.ID, req.Container, req.Run, req.ContainerPID = x.ID, s.c.Config.ID, s.run, pidOf(s.c)
+	req.Stdio.Terminal, req.Stdio.Stdin = x.Terminal, x.Stdin
+	req.SystemdCgroup = s.e.systemdCgroups()
+	req.Hold = []*os.File{s.claim.file}
+	if req.Cleanup, err = s.e.commandLine("container", "cleanup", "--exec", x.ID, s.c.Config.ID); err != nil {
+		return err
+	}
+	if s.made, err = s.rt.Exec(ctx, req); err != nil {
+		return nameCommand(err, x.Command)
+	}
+	return nil
+}
+
+// killProcess ends the process, and waits for its monitor, which writes to the run directory as long as it lives.
+func (s *execStart) killProcess(ctx context.Context) error {
+	p := s.made
+	if p == nil {
+		return nil
+	}
+	if err := killProcess(p.PID.Pid, p.PID.Start); err != nil {
+		return err
+	}
+	if p.Conn != nil {
+		p.Conn.CleanedUp()
+		p.Conn.Close()
+	}
+	return waitProcess(ctx, p.Monitor.Pid, p.Monitor.Start, killGrace)
 }
 
 func makeExecDirectory(dir string) error {
@@ -188,65 +238,6 @@ func (e *Engine) dropExec(ctx context.Context, id string) error {
 	return e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error { return tx.ExecWriter().Remove(id) })
 }
 
-// endExec records the end of a session: it is removed at once if its caller has seen the exit code, else kept to be inspected.
-func (e *Engine) endExec(ctx context.Context, c *container.Container, x *container.ExecSession, code int, seen bool) error {
-	ctx = context.WithoutCancel(ctx)
-	died := containerEvent(c, event.ExecDied, "execID", x.ID)
-	died.ExitCode = &code
-	err := e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
-		current, err := tx.Execs().Exec(x.ID)
-		if errdefs.Class(err) == errdefs.ErrNotFound || err == nil && current.Status == container.Exited {
-			return nil // the container's end, or another clean-up, was faster
-		}
-		if err != nil {
-			return err
-		}
-		if err := tx.Writer().Append(died); err != nil {
-			return err
-		}
-		if err := tx.ExecWriter().PruneExited(now()); err != nil {
-			return err
-		}
-		if seen {
-			return tx.ExecWriter().Remove(x.ID)
-		}
-		current.Status, current.ExitCode, current.Finished, current.PID = container.Exited, code, now(), 0
-		return tx.ExecWriter().Put(current)
-	})
-	if err != nil {
-		return err
-	}
-	if err := os.RemoveAll(e.paths.execRun(x.ID)); err != nil {
-		return errdefs.Internal("removing the run directory of exec session %s: %w", short(x.ID), err)
-	}
-	return nil
-}
-
-// Cleanup is what the monitor of a session becomes when the process has ended and nobody saw it.
-func (s *Execs) Cleanup(ctx context.Context, id string) error {
-	e := s.e
-	var x *container.ExecSession
-	var c *container.Container
-	err := e.store.View(ctx, func(tx store.Tx) (err error) {
-		if x, err = tx.Execs().Exec(id); err != nil {
-			return err
-		}
-		c, err = tx.Containers().Container(x.Container)
-		return err
-	})
-	if errdefs.Class(err) == errdefs.ErrNotFound {
-		return os.RemoveAll(e.paths.execRun(id))
-	}
-	if err != nil {
-		return err
-	}
-	code := -1
-	if exit, err := monitored.ReadExit(e.paths.execRun(id)); err == nil {
-		code = exit.Code
-	}
-	return e.endExec(ctx, c, x, code, false)
-}
-
 // Inspect returns a session, with what the kernel says of its process.
 func (s *Execs) Inspect(ctx context.Context, id string) (*container.ExecSession, error) {
 	e := s.e
@@ -258,15 +249,7 @@ func (s *Execs) Inspect(ctx context.Context, id string) (*container.ExecSession,
 	if err != nil || x.Status != container.Running {
 		return x, err
 	}
-	if r, err := readRunRecord(e.paths.execRun(x.ID)); err == nil {
-		x.PID, x.PIDStart, x.MonitorPID, x.MonitorStart = r.PID.Pid, r.PID.Start, r.Monitor.Pid, r.Monitor.Start
-	}
-	if x.PID == 0 || !host.Alive(x.PID, x.PIDStart) {
-		x.Status, x.ExitCode, x.PID = container.Exited, -1, 0
-		if exit, err := monitored.ReadExit(e.paths.execRun(x.ID)); err == nil {
-			x.ExitCode, x.Finished = exit.Code, exit.Time
-		}
-	}
+	e.showExecTruth(x)
 	return x, nil
 }
 
@@ -289,7 +272,7 @@ func (s *Execs) Remove(ctx context.Context, id string, force bool) error {
 	if err := s.e.dropExec(ctx, x.ID); err != nil {
 		return err
 	}
-	return os.RemoveAll(s.e.paths.execRun(x.ID))
+	return s.e.removeExecRun(x.ID)
 }
 
 func (e *Engine) killExec(ctx context.Context, x *container.ExecSession) error {

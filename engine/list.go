@@ -187,9 +187,7 @@ func (s *Containers) Inspect(ctx context.Context, ref string, size bool) (*Detai
 	}
 	c = e.settled(ctx, c)
 	d := &Details{Container: *c, Status: c.State.Status, CgroupManager: e.cgroupManager(), StorageDriver: "overlay"}
-	for _, x := range execs {
-		d.Execs = append(d.Execs, x.ID)
-	}
+	d.Execs = e.runningExecs(execs)
 	if size {
 		sz, err := e.size(ctx, c)
 		if err != nil {

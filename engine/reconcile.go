@@ -227,8 +227,8 @@ func (e *Engine) removeExecRuns(ctx context.Context, id string) error {
 		if r, err := readRunRecord(run); err == nil && host.Alive(r.Monitor.Pid, r.Monitor.Start) {
 			continue
 		}
-		if err := os.RemoveAll(run); err != nil {
-			return errdefs.Internal("removing the run directory of exec session %s: %w", short(x.ID), err)
+		if err := e.removeExecRun(x.ID); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -271,7 +271,7 @@ func (e *Engine) removeRun(id string) error {
 func (e *Engine) recover(ctx context.Context, id string) (settled bool, err error) {
 	c, err := e.reread(ctx, id)
 	if errdefs.Class(err) == errdefs.ErrNotFound {
-		if others, err := e.inOtherNamespace(ctx, id); err != nil || others {
+		if others, err := e.containerInOtherNamespace(ctx, id); err != nil || others {
 			return false, err
 		}
 		return true, e.removeFiles(id)
@@ -294,8 +294,8 @@ func (e *Engine) recover(ctx context.Context, id string) (settled bool, err erro
 	return true, nil
 }
 
-// inOtherNamespace reports whether a container that this engine does not see is another namespace's, and its engines' business.
-func (e *Engine) inOtherNamespace(ctx context.Context, id string) (bool, error) {
+// inOtherNamespace reports whether what this engine does not see, and read finds, is another namespace's, and its engines' business.
+func (e *Engine) inOtherNamespace(ctx context.Context, read func(store.Tx) error) (bool, error) {
 	if e.settings.namespace == "" {
 		return false, nil
 	}
@@ -304,14 +304,19 @@ func (e *Engine) inOtherNamespace(ctx context.Context, id string) (bool, error) 
 		return false, err
 	}
 	defer all.Close()
-	err = all.View(ctx, func(tx store.Tx) error {
-		_, err := tx.Containers().Container(id)
-		return err
-	})
+	err = all.View(ctx, read)
 	if errdefs.Class(err) == errdefs.ErrNotFound {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// containerInOtherNamespace is inOtherNamespace for a container.
+func (e *Engine) containerInOtherNamespace(ctx context.Context, id string) (bool, error) {
+	return e.inOtherNamespace(ctx, func(tx store.Tx) error {
+		_, err := tx.Containers().Container(id)
+		return err
+	})
 }
 
 // restartAbandoned starts a container whose policy asks for it, and whose clean-up died while it waited. The caller holds the lock.
