@@ -166,6 +166,9 @@ func (e *Engine) awaitExit(ctx context.Context, c *container.Container, limit ti
 
 // takeDown removes everything of a run from the host but what is in the store. It is idempotent.
 func (e *Engine) takeDown(ctx context.Context, c *container.Container) error {
+	if err := monitored.AwaitCreation(ctx, e.paths.containerRun(c.Config.ID)); err != nil {
+		return err
+	}
 	if err := e.deleteRuntimeState(ctx, c); err != nil {
 		return err
 	}

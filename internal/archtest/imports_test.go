@@ -54,7 +54,7 @@ var allowed = map[string][]string{
 
 	// The monitor's wire format is all that the two sides share. Which runtime fits is a question to the host's facts.
 	"ociruntime":             {"errdefs"},
-	"ociruntime/monitored":   {"ociruntime", "internal/monitor/wire", "host", "errdefs"},
+	"ociruntime/monitored":   {"ociruntime", "internal/monitor/wire", "internal/ofd", "host", "errdefs"},
 	"ociruntime/conmon":      {"ociruntime", "errdefs"},
 	"ociruntime/missing":     {"ociruntime", "errdefs"},
 	"ociruntime/runtimetest": {"ociruntime", "errdefs"},

@@ -230,17 +230,17 @@ func (c *creation) ready(uint32) {
 	case err != nil || p.n == 0:
 	case p.data[0] == wire.Seen:
 		c.hangUp()
+		unlockCreation()
 		return
 	case p.data[0] == wire.Quit:
 		c.quit = true
-		if !c.ended {
-			c.runtime.kill()
-		}
 	}
 	c.orphaned = true
 	c.hangUp()
 	if c.ended {
 		c.m.child.kill()
+	} else {
+		c.runtime.kill()
 	}
 }
 

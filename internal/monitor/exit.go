@@ -123,6 +123,7 @@ func (m *monitor) abandon() int {
 
 // become replaces this process by a command, which inherits the held descriptors, the environment and /dev/null, and nothing else.
 func (m *monitor) become(command []string) {
+	unlockCreation()
 	for i := 0; i < m.o.hold.n; i++ {
 		setCloexec(m.o.hold.first+i, false)
 	}

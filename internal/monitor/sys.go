@@ -3,6 +3,8 @@ package monitor
 import (
 	"syscall"
 	"unsafe"
+
+	"github.com/berth-engine/berth/internal/monitor/wire"
 )
 
 // Numbers that package syscall does not have. System calls from 424 on have one number on all architectures.
@@ -11,6 +13,7 @@ const (
 	sysPidfdOpen       = 434
 	sysCloseRange      = 436
 
+	fOFDSetLock    = 37
 	fSetPipeSize   = 1031
 	fPipeSize      = 1032
 	prSetSubreaper = 36
@@ -78,6 +81,12 @@ func pipeSize(fd int) int {
 		return busyPipeSize
 	}
 	return int(n)
+}
+
+// unlockCreation releases wire.CreationLock, which came with standard error.
+func unlockCreation() {
+	lock := syscall.Flock_t{Type: syscall.F_UNLCK, Start: wire.CreationLock, Len: 1}
+	syscall.FcntlFlock(2, fOFDSetLock, &lock)
 }
 
 func becomeSubreaper() error {

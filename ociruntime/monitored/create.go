@@ -146,6 +146,9 @@ func (r *Runtime) launch(ctx context.Context, l *launch) (*ociruntime.Process, e
 		return nil, errdefs.Internal("run directory of %s: %w", l.id, err)
 	}
 	defer log.Close()
+	if err := beginCreation(ctx, log); err != nil {
+		return nil, err
+	}
 	l.pass(null, null, log)
 	ours, theirs, err := socketPair()
 	if err != nil {

@@ -1,11 +1,14 @@
 package crash
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/berth-engine/berth/test/sandbox"
 )
@@ -150,4 +153,61 @@ func TestRemovalByForceNeedsNoRuntimeThatWorks(t *testing.T) {
 			sandbox.Equal(t, "containers", statuses(s), "")
 		})
 	}
+}
+
+func TestAClientThatIsKilledWhileTheRuntimeCreatesLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	slow, creating := slowRuntime(t, s)
+	for _, next := range [][]string{
+		{"rm", "-f", "-a", "-t", "0"},
+		{"run", "--rm", bb, "true"},
+	} {
+		s.OK("create", "--name", "c", bb, "sleep", "1000")
+		client := s.Command(t.Context(), "--runtime", slow, "start", "c")
+		if err := client.Start(); err != nil {
+			t.Fatal(err)
+		}
+		s.Eventually("the runtime to be creating", func() bool { return s.Exists(creating) })
+		s.Kill(client.Process.Pid)
+		_ = client.Wait()
+		s.OK(next...)
+		time.Sleep(2 * slowness) // what still ran would add to it now
+		s.OK("rm", "-f", "-a", "-t", "0")
+		s.NoLeaks()
+		if t.Failed() {
+			t.Fatalf("^ %v", next)
+		}
+		if err := os.Remove(creating); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// slowness is how long slowRuntime waits before it creates.
+const slowness = 700 * time.Millisecond
+
+// slowRuntime is the OCI runtime, but that it makes a container's directory late; the file it returns is there once it has begun to.
+func slowRuntime(t *testing.T, s *sandbox.Sandbox) (program, creating string) {
+	t.Helper()
+	path, err := exec.LookPath(sandbox.Runtime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	creating = filepath.Join(s.Dir, "creating")
+	program = s.Write("slow/"+sandbox.Runtime(), fmt.Sprintf(`#!/bin/sh
+case " $* " in *" create "*)
+	: > %s
+	sleep %g
+	for id in "$@"; do :; done
+	mkdir "$2/$id" # --root DIRECTORY … ID
+	sleep 1000
+esac
+exec %s "$@"
+`, creating, slowness.Seconds(), path))
+	if err := os.Chmod(program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return program, creating
 }

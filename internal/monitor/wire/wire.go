@@ -25,7 +25,8 @@
 //	Q                give up: kill what there is      F status \n stderr     the runtime failed
 //	                                                  M text                 the monitor itself failed
 //
-// When the sync socket closes without K, the caller has died: the monitor ends the process and cleans up.
+// When the sync socket closes without K, the caller has died: the monitor ends the runtime, or the process, and cleans up. The lock
+// CreationLock, on the monitor's standard error, which is RuntimeLog, tells others when that is done.
 package wire
 
 import (
@@ -75,6 +76,9 @@ const (
 	ExitFile     = "exit"
 	RuntimeLog   = "runtime.log"
 )
+
+// CreationLock is the byte of RuntimeLog on which there is a lock (fcntl(2), F_OFD_SETLK) while a process is being created.
+const CreationLock = 1 << 62
 
 // Exit is the exit record: how a process ended, and when (seconds and nanoseconds since 1970, UTC).
 type Exit struct {
