@@ -12,22 +12,24 @@ import (
 	"github.com/berth-engine/berth/errdefs"
 )
 
-// A claim is a file in the run directory that says that somebody answers for a container or an exec session: its holder has a shared flock(2) on
-// it, which the kernel drops when the holder dies, however it dies. A claim that nobody holds is a container that somebody
-// left half-way; sweep finds it and recovers the container.
+// A claim is a file in the run directory that says that somebody answers for a container, an exec session or the removal of a volume:
+// its holder has a shared flock(2) on it, which the kernel drops when the holder dies, however it dies. A claim that nobody holds is
+// something that somebody left half-way; sweep finds it and finishes it.
 //
 //	ID.verb   held by the process of a verb until the container is whole again
 //	ID.life   held by the monitor of a container that removes itself or is restarted by its policy, then by the clean-up that the monitor becomes
 //	ID.exec   held by the process that starts an exec session, then by its monitor and the clean-up that the monitor becomes
+//	ID.volume held by the process that removes a volume, and noting its name; the ID is no container's
 type claim struct {
 	path string
 	file *os.File
 }
 
 const (
-	verbClaim = ".verb"
-	lifeClaim = ".life"
-	execClaim = ".exec"
+	verbClaim   = ".verb"
+	lifeClaim   = ".life"
+	execClaim   = ".exec"
+	volumeClaim = ".volume"
 )
 
 // claim makes the claim, or joins in one that others hold.

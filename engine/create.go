@@ -81,6 +81,9 @@ func (s *Containers) create(ctx context.Context, o CreateOptions, toRun bool) (C
 	if err != nil {
 		return Created{}, nil, err
 	}
+	if slices.ContainsFunc(volumes, func(v newVolume) bool { return !v.Anonymous }) {
+		e.sweep(ctx) // of a removal that was killed the contents may be left, which are no new volume's
+	}
 	n := newContainer{
 		Container: container.Container{Config: cfg, State: container.State{Status: container.Created}},
 		named:     o.Name != "", volumes: volumes, toRun: toRun,

@@ -11,9 +11,9 @@ import (
 	"github.com/berth-engine/berth/errdefs"
 )
 
-// failpoint acts on BERTH_FAILPOINT, which is VERB:STEP:WHEN=ACTION with WHEN before or after, and ACTION kill (this process,
-// with SIGKILL) or error. BERTH_FAILPOINT=list prints each point that is passed to standard error, so that a test need not
-// know them.
+// failpoint acts on BERTH_FAILPOINT, which is VERB:STEP:WHEN=ACTION with WHEN before or after, and ACTION error, kill (this process,
+// with SIGKILL) or stop (with SIGSTOP, until somebody continues it). BERTH_FAILPOINT=list prints each point that is passed to standard
+// error, so that a test need not know them.
 func failpoint(verb, step, when string) error {
 	value := os.Getenv("BERTH_FAILPOINT")
 	if value == "" {
@@ -32,8 +32,11 @@ func failpoint(verb, step, when string) error {
 	case "kill":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
+	case "stop":
+		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		return nil
 	case "error":
 		return errdefs.Internal("failpoint %s", point)
 	}
-	return errdefs.Invalid("BERTH_FAILPOINT=%s: the action is kill or error", value)
+	return errdefs.Invalid("BERTH_FAILPOINT=%s: the action is kill, stop or error", value)
 }

@@ -247,8 +247,13 @@ func checkImageVolume(root *rootfs.Root, m container.Mount) error {
 // prepareVolume makes a volume ready to be mounted, and at its first use gives it the image's files and owner. It returns the
 // directory to be mounted.
 func (e *Engine) prepareVolume(ctx context.Context, s *starting, m container.Mount) (string, error) {
+	unlock, err := e.lockVolume(ctx, m.Source)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	var v *volume.Volume
-	err := e.store.View(ctx, func(tx store.Tx) (err error) {
+	err = e.store.View(ctx, func(tx store.Tx) (err error) {
 		v, err = tx.Volumes().Volume(m.Source)
 		return err
 	})

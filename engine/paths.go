@@ -16,7 +16,7 @@ import (
 //	ROOT/containers/ID                what lasts of a container: upper, work, container.log
 //	RUNROOT/boot                      the boot ID of the last refresh
 //	RUNROOT/locks                     object locks
-//	RUNROOT/claims/ID.verb|life|exec  who answers for what is half-done (claim.go)
+//	RUNROOT/claims                    who answers for what is half-done (claim.go)
 //	RUNROOT/containers/ID             a run: rootfs, bundle, the monitor's files; there from start to clean-up
 //	RUNROOT/execs/ID                  an exec session's run
 //	RUNROOT/mapped/ID                 the root file system of a container with a user namespace

@@ -9,12 +9,19 @@ import (
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
+	"github.com/berth-engine/berth/lock"
 	"github.com/berth-engine/berth/store"
 	"github.com/berth-engine/berth/volume"
 )
 
 // Volumes are the operations on volumes.
 type Volumes struct{ e *Engine }
+
+// lockVolume takes the lock of a volume's name, under which its contents are made ready, filled or deleted, so that what a new volume of
+// the name holds is not taken for what is left of the one before. Containers are locked first, and no second volume with it.
+func (e *Engine) lockVolume(ctx context.Context, name string) (unlock func(), err error) {
+	return e.locks.Lock(ctx, lock.Name("volume:"+name))
+}
 
 func (e *Engine) localVolumes() volume.Local { return volume.Local{Dir: e.paths.volumes()} }
 
@@ -32,9 +39,15 @@ func (s *Volumes) Create(ctx context.Context, v volume.Volume) (*volume.Volume, 
 	if err := volume.ValidateOptions(v.Options); err != nil {
 		return nil, err
 	}
+	e.sweep(ctx) // of a removal that was killed the contents may be left, which are no new volume's
+	unlock, err := e.lockVolume(ctx, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	nv := e.newVolume(v.Name, v.Anonymous, v.Labels)
 	nv.Options = v.Options
-	err := e.store.Update(ctx, store.Synced, func(tx store.UpdateTx) error {
+	err = e.store.Update(ctx, store.Synced, func(tx store.UpdateTx) error {
 		if err := tx.VolumeWriter().Add(&nv); err != nil {
 			return err
 		}
@@ -111,73 +124,6 @@ func (s *Volumes) Inspect(ctx context.Context, ref string) (v *volume.Volume, er
 	return v, err
 }
 
-// Remove removes a volume and its contents; with force, the containers that use it too.
-//
-// ErrConflict if containers use it and force is not set.
-func (s *Volumes) Remove(ctx context.Context, ref string, force bool) error {
-	e := s.e
-	v, err := s.Inspect(ctx, ref)
-	if err != nil {
-		return err
-	}
-	if force {
-		if err := e.removeUsers(ctx, v.Name); err != nil {
-			return err
-		}
-	}
-	err = e.store.Update(ctx, store.Synced, func(tx store.UpdateTx) error {
-		if err := tx.VolumeWriter().Remove(v.Name); err != nil {
-			return err
-		}
-		return tx.Writer().Append(volumeEvent(v.Name, event.Remove))
-	})
-	if err != nil {
-		return err
-	}
-	return e.localVolumes().Remove(v.Name)
-}
-
-func (e *Engine) removeUsers(ctx context.Context, name string) error {
-	var users []string
-	err := e.store.View(ctx, func(tx store.Tx) (err error) {
-		users, err = tx.Volumes().Users(name)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for _, id := range users {
-		if _, err := e.remove(ctx, id, RemoveOptions{Force: true, Depend: true}); err != nil && errdefs.Class(err) != errdefs.ErrNotFound {
-			return err
-		}
-	}
-	return nil
-}
-
-// Prune removes the volumes that no container uses and all filters hold for, and returns their names.
-func (s *Volumes) Prune(ctx context.Context, filters map[string][]string) ([]string, error) {
-	f := map[string][]string{"dangling": {"true"}}
-	for k, v := range filters {
-		f[k] = v
-	}
-	list, err := s.List(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	var removed []string
-	for _, v := range list {
-		err := s.Remove(ctx, v.Name, false)
-		switch errdefs.Class(err) {
-		case nil:
-			removed = append(removed, v.Name)
-		case errdefs.ErrConflict, errdefs.ErrNotFound: // somebody was faster
-		default:
-			return removed, err
-		}
-	}
-	return removed, nil
-}
-
 func volumeEvent(name string, a event.Action) event.Event {
 	return event.Event{Type: event.Volume, Action: a, ID: name, Name: name}
 }
@@ -220,43 +166,6 @@ func volumeNames(c *container.Container) []string {
 		}
 	}
 	return names
-}
-
-// removeOrphanVolumes removes the contents of those of the container's anonymous volumes whose record is gone.
-func (e *Engine) removeOrphanVolumes(ctx context.Context, c *container.Container, volumes bool) error {
-	if !volumes {
-		return nil
-	}
-	return e.removeUnrecorded(ctx, volumeNames(c))
-}
-
-// removeUnrecorded removes the contents of those of the volumes that have no record.
-func (e *Engine) removeUnrecorded(ctx context.Context, names []string) error {
-	if len(names) == 0 {
-		return nil
-	}
-	var gone []string
-	err := e.store.View(ctx, func(tx store.Tx) error {
-		gone = nil
-		for _, name := range names {
-			_, err := tx.Volumes().Volume(name)
-			if errdefs.Class(err) == errdefs.ErrNotFound {
-				gone = append(gone, name)
-			} else if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, name := range gone {
-		if err := e.localVolumes().Remove(name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // planMounts puts the mounts of the options, of the containers named by --volumes-from and of the image into the configuration,

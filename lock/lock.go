@@ -7,7 +7,7 @@
 //
 // The file is empty and may lie on a tmpfs. Removing it while locks are held would let others pass; nobody does.
 //
-// Lock order is the caller's business: package engine takes pods first, then containers by ID.
+// Lock order is the caller's business: package engine takes pods first, then containers by ID, then one volume by name.
 package lock
 
 import (
