@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -272,7 +273,7 @@ func (e *Engine) prepareVolume(ctx context.Context, s *starting, m container.Mou
 	if m.Subpath == "" {
 		return dir, nil
 	}
-	return volumeSubpath(dir, m.Subpath)
+	return e.mountSubpath(s, dir, m.Subpath)
 }
 
 // firstUse fills an empty volume with the image's files at the mount point, and gives it their owner; where the image has none, the
@@ -305,21 +306,38 @@ func giveEmpty(dir string, uid, gid int) error {
 	return nil
 }
 
-// volumeSubpath is a directory of a volume, resolved inside it.
-func volumeSubpath(dir, subpath string) (string, error) {
-	root, err := rootfs.OpenRoot(dir)
+// mountSubpath mounts a directory or file of a volume, resolved inside it, at a place of the run's own, and returns that: whoever has
+// the volume too may rename and relink what is on the way to it until the OCI runtime mounts it (DESIGN I8).
+func (e *Engine) mountSubpath(s *starting, dir, subpath string) (string, error) {
+	f, err := openSubpath(dir, subpath)
 	if err != nil {
 		return "", err
+	}
+	defer f.Close()
+	above := e.paths.subpaths(s.c.Config.ID)
+	if err := makeDirectory(above, 0o700); err != nil {
+		return "", err
+	}
+	s.subpaths++
+	target := filepath.Join(above, strconv.Itoa(s.subpaths))
+	return target, rootfs.BindFile(f, target)
+}
+
+// openSubpath opens a directory or a regular file of a volume with O_PATH, resolved inside the volume.
+func openSubpath(dir, subpath string) (*os.File, error) {
+	root, err := rootfs.OpenRoot(dir)
+	if err != nil {
+		return nil, err
 	}
 	defer root.Close()
 	// A container may have left anything there: opened for reading, a named pipe would wait for ever.
 	f, err := root.Open(subpath, unix.O_PATH)
 	if err != nil {
-		return "", errdefs.Invalid("subpath %s of the volume: %w", subpath, err)
+		return nil, errdefs.Invalid("subpath %s of the volume: %w", subpath, err)
 	}
-	defer f.Close()
 	if fi, err := f.Stat(); err != nil || !fi.IsDir() && !fi.Mode().IsRegular() {
-		return "", errdefs.Invalid("subpath %s of the volume is neither a directory nor a file: choose another", subpath)
+		f.Close()
+		return nil, errdefs.Invalid("subpath %s of the volume is neither a directory nor a file: choose another", subpath)
 	}
-	return os.Readlink(rootfs.FDPath(f))
+	return f, nil
 }

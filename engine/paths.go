@@ -80,8 +80,16 @@ func (p paths) rootfs(cfg *container.Config) string {
 
 // mounts are all places where something of the container may be mounted.
 func (p paths) mounts(id string) []string {
-	return []string{filepath.Join(p.containerRun(id), "rootfs"), filepath.Join(p.mapped(id), "rootfs"), p.shm(id)}
+	list := []string{filepath.Join(p.containerRun(id), "rootfs"), filepath.Join(p.mapped(id), "rootfs"), p.shm(id)}
+	entries, _ := os.ReadDir(p.subpaths(id)) // most have none
+	for _, entry := range entries {
+		list = append(list, filepath.Join(p.subpaths(id), entry.Name()))
+	}
+	return list
 }
+
+// subpaths has the mount points of the subpaths of volumes that a container mounts.
+func (p paths) subpaths(id string) string { return filepath.Join(p.containerRun(id), "subpaths") }
 
 // mapped is the directory above the root file system of a container with a user namespace.
 func (p paths) mapped(id string) string { return filepath.Join(p.run, "mapped", id) }

@@ -175,13 +175,14 @@ type starting struct {
 	c   *container.Container
 	req startRequest
 
-	rt      ociruntime.Runtime
-	verb    *claim
-	life    *claim
-	root    *rootfs.Root
-	user    rootfs.User
-	process *ociruntime.Process
-	seccomp string // where to keep the compiled filter; empty if it is there
+	rt       ociruntime.Runtime
+	verb     *claim
+	life     *claim
+	root     *rootfs.Root
+	user     rootfs.User
+	process  *ociruntime.Process
+	subpaths int    // of volumes, mounted so far
+	seccomp  string // where to keep the compiled filter; empty if it is there
 
 	before   container.State // what the record said when the start began
 	recorded bool            // that it runs has been committed

@@ -254,3 +254,26 @@ func Bind(ctx context.Context, o BindOptions) error {
 	defer unix.Close(fd)
 	return moveMount(fd, o.Target, unix.AT_RECURSIVE, o.ReadOnly)
 }
+
+// BindFile mounts the directory or the file that f holds open, with what is mounted below it, at target, with private propagation.
+// f is open with O_PATH or for reading. The mount point is made; what is there must be of the same kind. Unmount(target) undoes it.
+func BindFile(f *os.File, target string) error {
+	fi, err := f.Stat()
+	if err != nil {
+		return classed(err, "looking at %s", f.Name())
+	}
+	if fi.IsDir() {
+		err = os.Mkdir(target, 0o700)
+	} else {
+		err = os.WriteFile(target, nil, 0o600)
+	}
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return classed(err, "making mount point")
+	}
+	fd, err := cloneTree(FDPath(f), unix.AT_RECURSIVE, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return moveMount(fd, target, unix.AT_RECURSIVE, false)
+}
