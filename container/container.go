@@ -216,6 +216,22 @@ type Network struct {
 	// Namespace has mode none (loopback only), host, container or ns.
 	Namespace Namespace `json:"namespace"`
 	Ports     []Port    `json:"ports,omitempty"`
+	// Networks are the networks that the container is connected to, by name. They change by connecting and disconnecting.
+	Networks map[string]NetworkOptions `json:"networks,omitempty"`
+}
+
+// NetworkOptions is how a container is connected to one network. Zero fields are the network's to choose.
+type NetworkOptions struct {
+	// StaticIPs are addresses of the network's subnets.
+	StaticIPs []string `json:"staticIPs,omitempty"`
+	// StaticMAC is six hexadecimal bytes with colons.
+	StaticMAC string `json:"staticMAC,omitempty"`
+	// Aliases are further names that the container has in this network.
+	Aliases []string `json:"aliases,omitempty"`
+	// InterfaceName is the interface's name in the container.
+	InterfaceName string `json:"interfaceName,omitempty"`
+	// Options are the driver's own.
+	Options map[string]string `json:"options,omitempty"`
 }
 
 // Port is one port published on the host. Kept in the record for the network backends and the port command.

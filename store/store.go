@@ -2,18 +2,45 @@
 //
 // A Store is opened by any number of processes at once. View gives one consistent snapshot, Update one all-or-nothing change;
 // the events that an Update appends are part of it. There are no other ways in. Records are values: what a reader is given is
-// a copy that nobody changes under it.
+// a copy that nobody changes under it, and what a writer gave is not looked at again.
 //
 // The rules that every back end keeps, and that storetest tests by name:
 //
-//   - Names and IDs are unique across containers and pods, whatever their namespace.
+// Names and IDs
+//
+//   - They are unique across containers and pods, whatever their namespace.
 //   - A lookup takes a full ID, a name, or an unambiguous prefix of an ID, in this order. Nothing found is ErrNotFound; more
-//     than one, ErrAmbiguous; an empty reference, ErrEmptyReference.
-//   - A Store opened in a namespace sees only records of that namespace; opened without one it sees all.
-//   - A container that others depend on, or that exec sessions refer to, cannot be removed: ErrConflict.
+//     than one, ErrAmbiguous; an empty reference, ErrEmptyReference. A container is not found as a pod, nor a pod as a container.
+//   - A name can be reserved for an ID before there is anything of that ID, and an ID may have more names than its own.
+//     Reserving again what one has is no error; what another has is ErrAlreadyExists. Names go when their object goes, and one
+//     that nothing came of is free after ReservationAge.
+//   - A rename is one change: nobody sees both names, or neither.
+//
+// Namespaces
+//
+//   - A Store opened in a namespace sees, and changes, only containers and pods of it; opened without one it sees all. What is
+//     not seen is ErrNotFound. Volumes are in no namespace.
+//   - What is added to a Store with a namespace is of that namespace.
+//   - Dependencies, and pods with their containers, stay within a namespace.
+//
+// References
+//
+//   - A container that others depend on, or that exec sessions refer to, cannot be removed: ErrConflict, which names them.
+//   - A container in a pod depends on containers of that pod only, one in no pod on containers in no pod only. Nothing depends
+//     on itself, also not through others.
+//   - A container in a pod is added and removed through the pod's calls only, and those check that it is in that pod.
+//   - A pod with containers cannot be removed: ErrConflict. Its containers can be removed all at once, whatever depends on
+//     whatever among them.
 //   - A volume that containers use cannot be removed: ErrConflict.
-//   - Exit codes outlive their container, for ExitCodeAge.
-//   - Configurations change only through RewriteConfig.
+//   - What a container is connected to changes by Connect and Disconnect only, and can be asked for from both sides.
+//
+// What changes
+//
+//   - State is replaced freely; the networks and the name by calls of their own; all else of a configuration by RewriteConfig
+//     and SafeRewriteConfig, within the limits that they give.
+//   - An exit code outlives its container, for ExitCodeAge.
+//   - After a reboot Refresh voids what the reboot did, and keeps configurations and names.
+//   - A database belongs to the Paths that it was created with.
 //
 // It holds no policy and starts no process; whether what a state says is still true is for the engine to find out.
 package store
@@ -23,14 +50,14 @@ import (
 	"errors"
 	"time"
 
-	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
-	"github.com/berth-engine/berth/event"
-	"github.com/berth-engine/berth/volume"
 )
 
 // ExitCodeAge is how long an exit code is kept after its container has been removed.
 const ExitCodeAge = 5 * time.Minute
+
+// ReservationAge is how long a name stays reserved for an ID that nothing comes to have.
+const ReservationAge = 5 * time.Minute
 
 var (
 	// ErrAmbiguous: a prefix fits more than one ID. Its class is ErrInvalidArgument.
@@ -81,127 +108,28 @@ type Store interface {
 // Tx reads.
 type Tx interface {
 	Containers() ContainerReader
+	Pods() PodReader
 	Execs() ExecReader
 	Volumes() VolumeReader
+	Names() NameReader
 	Events() EventReader
 	// ExitCode is the last exit code of a container, which may have been removed less than ExitCodeAge ago. ErrNotFound.
 	ExitCode(id string) (int, error)
 	// BootID is the boot ID at the last Refresh, empty in a new database.
 	BootID() (string, error)
+	// Paths are those that the database was created with, zero where the back end has no use for them (memory).
+	Paths() (Paths, error)
 }
 
-// UpdateTx reads and writes; it sees its own writes.
+// UpdateTx reads and writes; it sees its own writes. A call that is refused has changed nothing, and the transaction can go on.
 type UpdateTx interface {
 	Tx
 	Writer() Writer
 	ContainerWriter() ContainerWriter
+	PodWriter() PodWriter
 	ExecWriter() ExecWriter
 	VolumeWriter() VolumeWriter
-}
-
-// ContainerReader looks containers up.
-type ContainerReader interface {
-	// Container returns the container with this full ID. ErrNotFound.
-	Container(id string) (*container.Container, error)
-	// Lookup returns the container with this name, full ID, or unambiguous partial ID.
-	// ErrNotFound, ErrAmbiguous, ErrEmptyReference.
-	Lookup(ref string) (*container.Container, error)
-	// All returns all containers, oldest first.
-	All() ([]*container.Container, error)
-	// Each calls fn for every container, in the order they were added, until fn returns false. fn may keep what it is given,
-	// but must not use the transaction. A listing that keeps little of each takes half the time of All, and no memory.
-	Each(fn func(c *container.Container) bool) error
-	// Alive returns those whose status is one in which processes may exist (not created, exited), oldest first.
-	Alive() ([]*container.Container, error)
-	// ByImage returns those made from the image with this full ID.
-	ByImage(imageID string) ([]*container.Container, error)
-	// Dependents returns the IDs of the containers that depend on id.
-	Dependents(id string) ([]string, error)
-	// NameOwner returns the ID of the container or pod that has the name. ErrNotFound.
-	NameOwner(name string) (string, error)
-}
-
-// ContainerWriter changes containers.
-type ContainerWriter interface {
-	// Add adds a container. ErrAlreadyExists if its name or ID is taken, ErrNotFound if a dependency does not exist,
-	// ErrConflict if a dependency is in another namespace.
-	Add(c *container.Container) error
-	// SetState replaces the state. ErrNotFound.
-	SetState(id string, s container.State) error
-	// Rename gives the container another name. ErrNotFound, ErrAlreadyExists (renaming to its own name is no error).
-	Rename(id, name string) error
-	// RewriteConfig replaces the configuration but for ID, name, pod, namespace and dependencies, which must be equal
-	// (ErrInvalidArgument). ErrNotFound.
-	RewriteConfig(c container.Config) error
-	// Remove removes the container. ErrNotFound; ErrConflict, naming them, while containers depend on it or exec sessions
-	// refer to it. An exit code that was recorded stays readable for ExitCodeAge.
-	Remove(id string) error
-	// SetExitCode records the exit code of the container's last run.
-	SetExitCode(id string, code int) error
-}
-
-// ExecReader looks exec sessions up.
-type ExecReader interface {
-	// Exec returns the session with this full ID or unambiguous partial ID. ErrNotFound, ErrAmbiguous, ErrEmptyReference.
-	Exec(id string) (*container.ExecSession, error)
-	// OfContainer returns the sessions of a container, oldest first.
-	OfContainer(id string) ([]*container.ExecSession, error)
-}
-
-// ExecWriter changes exec sessions.
-type ExecWriter interface {
-	// Put adds the session or replaces it. ErrNotFound if its container does not exist.
-	Put(s *container.ExecSession) error
-	// Remove removes the session; removing one that is not there is no error.
-	Remove(id string) error
-	// RemoveOf removes all sessions of a container.
-	RemoveOf(containerID string) error
-	// PruneExited removes sessions that ended, or were made and never started, more than ExitCodeAge before now.
-	PruneExited(now time.Time) error
-}
-
-// VolumeReader looks volumes up.
-type VolumeReader interface {
-	// Volume returns the volume with this name. ErrNotFound.
-	Volume(name string) (*volume.Volume, error)
-	// Lookup takes a full name or an unambiguous prefix. ErrNotFound, ErrAmbiguous, ErrEmptyReference.
-	Lookup(ref string) (*volume.Volume, error)
-	// All returns all volumes by name.
-	All() ([]*volume.Volume, error)
-	// Users returns the IDs of the containers that mount the volume.
-	Users(name string) ([]string, error)
-}
-
-// VolumeWriter changes volumes. Which containers use a volume follows from the containers' configurations
-// (container.Config.Mounts with Type volume and Source the volume's name).
-type VolumeWriter interface {
-	// Add adds a volume. ErrAlreadyExists.
-	Add(v *volume.Volume) error
-	// Set replaces a volume's record. ErrNotFound.
-	Set(v *volume.Volume) error
-	// Remove removes the record. ErrNotFound; ErrConflict, naming them, while containers use it.
-	Remove(name string) error
-}
-
-// EventReader reads the events, oldest first.
-type EventReader interface {
-	// After calls fn for each event with a sequence number above seq, in order, until fn returns false.
-	After(seq uint64, fn func(event.Event) bool) error
-	// Since returns the sequence number just before the first event at or after t.
-	Since(t time.Time) (uint64, error)
-	// Last is the newest sequence number, 0 if there was no event yet.
-	Last() (uint64, error)
-}
-
-// Writer writes what belongs to no one record.
-type Writer interface {
-	// Append adds an event to the transaction and gives it its sequence number, and the time if it has none.
-	Append(e event.Event) error
-	// Refresh is called once after a reboot: it sets the boot ID and, of every container, clears the run state
-	// (a container that was alive becomes Exited with exit code -1 if none was recorded), and removes all exec sessions.
-	Refresh(bootID string) error
-	// Prune removes exit codes of removed containers older than ExitCodeAge and, if there are more than keep, the oldest events.
-	Prune(now time.Time, keep int) error
+	NameWriter() NameWriter
 }
 
 // Lookup errors made alike by all back ends.
@@ -211,6 +139,9 @@ func NoContainer(ref string) error { return errdefs.NotFound("no such container:
 
 // NoExec is the ErrNotFound for an exec session.
 func NoExec(ref string) error { return errdefs.NotFound("no such exec session: %s", ref) }
+
+// NoPod is the ErrNotFound for a pod.
+func NoPod(ref string) error { return errdefs.NotFound("no such pod: %s", ref) }
 
 // NoVolume is the ErrNotFound for a volume.
 func NoVolume(ref string) error { return errdefs.NotFound("no such volume: %s", ref) }

@@ -21,7 +21,7 @@ var records = []string{"errdefs", "host", "container", "event", "volume", "netwo
 
 // below is everything under package engine.
 var below = append([]string{
-	"store", "store/sqlite", "store/bolt", "store/memory", "lock", "image", "rootfs", "ocispec", "ociruntime",
+	"store", "store/backend", "store/sqlite", "store/memory", "lock", "image", "rootfs", "ocispec", "ociruntime",
 	"ociruntime/monitored", "ociruntime/conmon", "ociruntime/missing", "logs", "network/bridge", "network/cni", "network/dns",
 	"internal/config", "internal/tree",
 }, records...)
@@ -45,12 +45,19 @@ var allowed = map[string][]string{
 	// The content of the image that comes with the program, and the program in it.
 	"image/hello": {"errdefs"},
 
-	"store":                {"container", "event", "volume", "network", "errdefs"},
-	"store/internal/rules": append([]string{"store"}, records...),
-	"store/sqlite":         append([]string{"store", "store/internal/rules", "internal/ofd"}, records...),
-	"store/bolt":           append([]string{"store", "store/internal/rules", "internal/ofd"}, records...),
-	"store/memory":         append([]string{"store", "store/internal/rules"}, records...),
-	"store/storetest":      append([]string{"store"}, records...),
+	"store":                   {"container", "event", "volume", "network", "errdefs"},
+	"store/internal/rules":    append([]string{"store"}, records...),
+	"store/internal/contract": append([]string{"store", "store/internal/rules"}, records...),
+	"store/internal/keyed":    append([]string{"store/internal/contract", "store/internal/rules"}, records...),
+	"store/internal/gate":     {"internal/ofd", "errdefs"},
+	"store/sqlite":            append([]string{"store", "store/internal/contract", "store/internal/rules", "store/internal/gate"}, records...),
+	"store/bolt": append([]string{"store", "store/internal/contract", "store/internal/keyed", "store/internal/rules",
+		"store/internal/gate"}, records...),
+	"store/memory": append([]string{"store", "store/internal/contract", "store/internal/keyed"}, records...),
+	// Which back end a database is kept by, and how it is brought from one to another.
+	"store/backend": append([]string{"store", "store/sqlite", "store/bolt", "store/internal/contract", "store/internal/rules",
+		"store/internal/gate"}, records...),
+	"store/storetest": append([]string{"store"}, records...),
 
 	// The monitor's wire format is all that the two sides share. Which runtime fits is a question to the host's facts.
 	"ociruntime":             {"errdefs"},

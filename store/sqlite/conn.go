@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/store/internal/gate"
 	"github.com/berth-engine/berth/store/internal/rules"
 )
 
@@ -181,13 +182,10 @@ func (c *conn) rollback(err error) error {
 // errBusy is SQLite's busy: someone who does not know FILE-lock writes, or another process reads the log for the first time.
 var errBusy = errors.New("busy")
 
-// patience bounds how long a transaction waits to begin.
-const patience = 30 * time.Second
-
-// patiently calls begin until it is not errBusy, with growing pauses of random length, for at most patience.
+// patiently calls begin until it is not errBusy, with growing pauses of random length, for at most gate.Patience.
 func patiently(ctx context.Context, begin func() error) error {
 	var err error
-	give := time.Now().Add(patience)
+	give := time.Now().Add(gate.Patience)
 	for pause := 200 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		if err = begin(); !errors.Is(err, errBusy) {
 			return err
@@ -210,7 +208,7 @@ func explain(path string, err error) error {
 	code := sqlite.ErrCode(err)
 	switch code.ToPrimary() {
 	case sqlite.ResultBusy, sqlite.ResultLocked:
-		return errdefs.Unavailable("%s: held by another program for %v (%w)", path, patience, errBusy)
+		return errdefs.Unavailable("%s: held by another program for %v (%w)", path, gate.Patience, errBusy)
 	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
 		return rules.Damaged(path, code.Message())
 	case sqlite.ResultFull:

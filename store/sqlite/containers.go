@@ -2,108 +2,51 @@ package sqlite
 
 import (
 	"errors"
-	"time"
 
 	"github.com/berth-engine/berth/container"
-	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/store/internal/contract"
 	"github.com/berth-engine/berth/store/internal/rules"
 )
 
-// kindContainer is the kind of a container in the table object.
-const kindContainer = "container"
-
-// containers implements store.ContainerReader.
+// containers implements contract.Containers.
 type containers struct{ *tx }
 
 func (t containers) Container(id string) (*container.Container, error) {
-	c, err := t.byID(id)
-	if err == nil && c == nil {
-		err = store.NoContainer(id)
-	}
-	return c, err
-}
-
-// byID returns nil if there is none.
-func (t containers) byID(id string) (*container.Container, error) {
 	c := new(container.Container)
-	found, err := t.one(`SELECT c.config, s.state FROM container c JOIN state s ON s.seq = c.seq
-		WHERE c.id = ?1 AND (?2 = '' OR c.namespace = ?2)`, func(r row) error {
+	found, err := t.one("SELECT c.config, s.state FROM container c JOIN state s ON s.seq = c.seq WHERE c.id = ?", func(r row) error {
 		if err := t.decode(r, 0, &c.Config); err != nil {
 			return err
 		}
 		return t.decode(r, 1, &c.State)
-	}, id, t.namespace)
+	}, id)
 	if err != nil || !found {
 		return nil, err
 	}
 	return c, nil
 }
 
-func (t containers) Lookup(ref string) (*container.Container, error) {
-	if ref == "" {
-		return nil, rules.EmptyReference("container")
-	}
-	if c, err := t.byID(ref); c != nil || err != nil {
-		return c, err
-	}
-	id, found, err := t.text("SELECT id FROM object WHERE name = ?", ref)
-	if err != nil {
-		return nil, err
-	}
-	if found {
-		if c, err := t.byID(id); c != nil || err != nil {
-			return c, err
-		}
-	}
-	ids, err := t.texts("SELECT id FROM container WHERE id > ?1 AND id < ?2 AND (?3 = '' OR namespace = ?3) LIMIT 2",
-		ref, afterPrefix(ref), t.namespace)
+// The queries of each: configuration and state, in order of insertion, of those of namespace ?1 unless that is empty.
+const (
+	everyContainer = `SELECT c.config, s.state FROM container c JOIN state s ON s.seq = c.seq
+		WHERE (?1 = '' OR c.namespace = ?1) ORDER BY c.seq`
+	aliveContainers = `SELECT c.config, s.state FROM state s JOIN container c ON c.seq = s.seq
+		WHERE s.status NOT IN ('created', 'exited') AND (?1 = '' OR c.namespace = ?1) ORDER BY s.seq`
+	containersOfImage = `SELECT c.config, s.state FROM container c JOIN state s ON s.seq = c.seq
+		WHERE c.image = ?2 AND c.image != '' AND (?1 = '' OR c.namespace = ?1) ORDER BY c.seq`
+	containersOfPod = `SELECT c.config, s.state FROM container c JOIN state s ON s.seq = c.seq
+		WHERE c.pod = ?2 AND c.pod != '' AND (?1 = '' OR c.namespace = ?1) ORDER BY c.seq`
+)
+
+func (t containers) Each(s contract.Selection, fn func(*container.Container) bool) error {
 	switch {
-	case err != nil:
-		return nil, err
-	case len(ids) == 0:
-		return nil, store.NoContainer(ref)
-	case len(ids) > 1:
-		return nil, rules.Ambiguous("container", ref)
+	case s.Pod != "":
+		return t.each(fn, containersOfPod, s.Namespace, s.Pod)
+	case s.Image != "":
+		return t.each(fn, containersOfImage, s.Namespace, s.Image)
+	case s.Alive:
+		return t.each(fn, aliveContainers, s.Namespace)
 	}
-	return t.Container(ids[0])
-}
-
-// everyContainer selects what each reads: configuration and state.
-const everyContainer = `SELECT c.config, s.state FROM container c JOIN state s ON s.seq = c.seq
-	WHERE (?1 = '' OR c.namespace = ?1) ORDER BY c.seq`
-
-func (t containers) All() ([]*container.Container, error) {
-	return t.list(everyContainer, t.namespace)
-}
-
-func (t containers) Each(fn func(*container.Container) bool) error {
-	return t.each(fn, everyContainer, t.namespace)
-}
-
-func (t containers) Alive() ([]*container.Container, error) {
-	return t.list(`SELECT c.config, s.state FROM state s JOIN container c ON c.seq = s.seq
-		WHERE s.status NOT IN ('created', 'exited') AND (?1 = '' OR c.namespace = ?1) ORDER BY s.seq`, t.namespace)
-}
-
-func (t containers) ByImage(imageID string) ([]*container.Container, error) {
-	if imageID == "" {
-		return nil, nil
-	}
-	return t.list(`SELECT c.config, s.state FROM container c JOIN state s ON s.seq = c.seq
-		WHERE c.image = ?1 AND c.image != '' AND (?2 = '' OR c.namespace = ?2) ORDER BY c.seq`, imageID, t.namespace)
-}
-
-// list returns the containers that a query finds, oldest first.
-func (t containers) list(sql string, args ...any) (all []*container.Container, err error) {
-	err = t.each(func(c *container.Container) bool {
-		all = append(all, c)
-		return true
-	}, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	rules.OldestFirst(all)
-	return all, nil
+	return t.each(fn, everyContainer, s.Namespace)
 }
 
 // each calls fn for the containers that a query finds, in its order, until fn returns false.
@@ -129,248 +72,100 @@ func (t containers) each(fn func(*container.Container) bool, sql string, args ..
 	return err
 }
 
-func (t containers) Dependents(id string) ([]string, error) {
-	return t.texts(`SELECT id FROM dependency WHERE needed = ?1
-		AND (?2 = '' OR id IN (SELECT id FROM container WHERE namespace = ?2)) ORDER BY id`, id, t.namespace)
-}
-
-func (t containers) NameOwner(name string) (string, error) {
-	id, found, err := t.text("SELECT id FROM object WHERE name = ?", name)
-	if err == nil && !found {
-		err = rules.NoOwner(name)
-	}
-	return id, err
-}
-
-// containerWriter implements store.ContainerWriter.
-type containerWriter struct{ containers }
-
-func (t containerWriter) Add(c *container.Container) error {
-	if err := rules.CheckNew(c, t.namespace); err != nil {
-		return err
-	}
-	if err := t.free(c.Config.ID, c.Config.Name); err != nil {
-		return err
-	}
-	if err := t.checkDependencies(&c.Config); err != nil {
-		return err
-	}
-	return t.insert(c)
-}
-
-// free says whether a new container or pod may have this ID and name.
-func (t containerWriter) free(id, name string) error {
-	_, found, err := t.text("SELECT id FROM object WHERE id = ?", id)
-	if err == nil && found {
-		err = rules.IDTaken(id)
-	}
-	if err != nil {
-		return err
-	}
-	return t.nameFree(name, id)
-}
-
-// nameFree says whether id may have this name.
-func (t containerWriter) nameFree(name, id string) error {
-	owner, found, err := t.text("SELECT id FROM object WHERE name = ?", name)
-	if err == nil && found && owner != id {
-		err = store.NameTaken(name, owner)
-	}
-	return err
-}
-
-func (t containerWriter) checkDependencies(c *container.Config) error {
-	for _, id := range rules.Dependencies(c) {
-		namespace, found, err := t.text("SELECT namespace FROM container WHERE id = ?", id)
-		switch {
-		case err != nil:
-			return err
-		case !found:
-			return rules.NoDependency(c, id)
-		case namespace != c.Namespace:
-			return rules.ForeignDependency(c, id, namespace)
-		}
-	}
-	return nil
-}
-
-// insert writes all rows of a new container.
-func (t containerWriter) insert(c *container.Container) error {
+func (t containers) Insert(c *container.Container) error {
 	cfg := &c.Config
-	config, err := encode(cfg)
+	config, err := rules.Encode(cfg)
 	if err != nil {
 		return err
 	}
-	state, err := encodeState(c.State)
+	state, err := rules.Encode(&c.State)
 	if err != nil {
-		return err
-	}
-	if err := t.exec("INSERT INTO object (id, name, kind) VALUES (?, ?, ?)", cfg.ID, cfg.Name, kindContainer); err != nil {
 		return err
 	}
 	if err := t.exec("INSERT INTO container (id, namespace, pod, image, config) VALUES (?, ?, ?, ?, ?)",
 		cfg.ID, cfg.Namespace, cfg.Pod, cfg.Image.ID, config); err != nil {
 		return err
 	}
-	if err := t.exec("INSERT INTO state (seq, status, state) VALUES (last_insert_rowid(), ?, ?)", state.status, state.json); err != nil {
-		return err
-	}
-	for _, needed := range rules.Dependencies(cfg) {
-		if err := t.exec("INSERT INTO dependency (needed, id) VALUES (?, ?)", needed, cfg.ID); err != nil {
-			return err
-		}
-	}
-	// The exit code of an earlier container of the same ID is not this one's.
-	if err := t.exec("DELETE FROM exit_code WHERE id = ?", cfg.ID); err != nil {
-		return err
-	}
-	return t.use(cfg)
+	return t.exec("INSERT INTO state (seq, status, state) VALUES (last_insert_rowid(), ?, ?)", string(c.State.Status), state)
 }
 
-// use records which volumes a container mounts.
-func (t containerWriter) use(cfg *container.Config) error {
-	for _, name := range rules.VolumesOf(cfg) {
-		if err := t.exec("INSERT INTO volume_use (volume, id) VALUES (?, ?)", name, cfg.ID); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// seq returns the number of a container's rows.
-func (t containerWriter) seq(id string) (seq int64, err error) {
-	found, err := t.one("SELECT seq FROM container WHERE id = ?1 AND (?2 = '' OR namespace = ?2)", func(r row) error {
-		seq = r.ColumnInt64(0)
-		return nil
-	}, id, t.namespace)
-	if err == nil && !found {
-		err = store.NoContainer(id)
-	}
-	return seq, err
-}
-
-func (t containerWriter) SetState(id string, s container.State) error {
-	seq, err := t.seq(id)
-	if err != nil {
-		return err
-	}
-	rec, err := encodeState(s)
-	if err != nil {
-		return err
-	}
-	return t.exec("UPDATE state SET status = ?, state = ? WHERE seq = ?", rec.status, rec.json, seq)
-}
-
-func (t containerWriter) Rename(id, name string) error {
-	c, err := t.Container(id)
-	if err != nil {
-		return err
-	}
-	if name == "" {
-		return rules.EmptyName(&c.Config)
-	}
-	if err := t.nameFree(name, id); err != nil {
-		return err
-	}
-	c.Config.Name = name
-	if err := t.exec("UPDATE object SET name = ? WHERE id = ?", name, id); err != nil {
-		return err
-	}
-	return t.setConfig(&c.Config)
-}
-
-func (t containerWriter) RewriteConfig(next container.Config) error {
-	c, err := t.Container(next.ID)
-	if err != nil {
-		return err
-	}
-	if err := rules.CheckRewrite(&c.Config, &next); err != nil {
-		return err
-	}
-	if err := t.release(next.ID, rules.VolumesOf(&c.Config)); err != nil {
-		return err
-	}
-	if err := t.use(&next); err != nil {
-		return err
-	}
-	return t.setConfig(&next)
-}
-
-func (t containerWriter) setConfig(c *container.Config) error {
-	b, err := encode(c)
+func (t containers) SetConfig(c *container.Config) error {
+	b, err := rules.Encode(c)
 	if err != nil {
 		return err
 	}
 	return t.exec("UPDATE container SET image = ?, config = ? WHERE id = ?", c.Image.ID, b, c.ID)
 }
 
-// release undoes use.
-func (t containerWriter) release(id string, volumes []string) error {
-	for _, name := range volumes {
-		if err := t.exec("DELETE FROM volume_use WHERE volume = ? AND id = ?", name, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t containerWriter) Remove(id string) error {
-	c, err := t.Container(id)
+func (t containers) SetState(id string, s container.State) error {
+	b, err := rules.Encode(s)
 	if err != nil {
 		return err
 	}
-	if err := t.unneeded(&c.Config); err != nil {
-		return err
-	}
-	if err := t.release(id, rules.VolumesOf(&c.Config)); err != nil {
-		return err
-	}
-	for _, needed := range rules.Dependencies(&c.Config) {
-		if err := t.exec("DELETE FROM dependency WHERE needed = ? AND id = ?", needed, id); err != nil {
-			return err
-		}
-	}
-	for _, sql := range []string{
-		"DELETE FROM state WHERE seq = (SELECT seq FROM container WHERE id = ?)",
-		"DELETE FROM container WHERE id = ?",
-		"DELETE FROM object WHERE id = ?",
-	} {
-		if err := t.exec(sql, id); err != nil {
-			return err
-		}
-	}
-	return t.exec("UPDATE exit_code SET removed = ? WHERE id = ?", time.Now().UnixNano(), id)
+	return t.exec("UPDATE state SET status = ?, state = ? WHERE seq = (SELECT seq FROM container WHERE id = ?)", string(s.Status), b, id)
 }
 
-// unneeded says whether a container may be removed.
-func (t containerWriter) unneeded(c *container.Config) error {
-	ids, err := t.Dependents(c.ID)
-	if err == nil && len(ids) > 0 {
-		err = rules.HasDependents(c, ids)
-	}
-	if err != nil {
+func (t containers) Delete(c *container.Config) error {
+	if err := t.exec("DELETE FROM state WHERE seq = (SELECT seq FROM container WHERE id = ?)", c.ID); err != nil {
 		return err
 	}
-	ids, err = t.texts("SELECT id FROM exec WHERE container = ? ORDER BY seq", c.ID)
-	if err == nil && len(ids) > 0 {
-		err = rules.HasExecs(c, ids)
-	}
-	return err
+	return t.exec("DELETE FROM container WHERE id = ?", c.ID)
 }
 
-func (t containerWriter) SetExitCode(id string, code int) error {
-	var namespace string
-	found, err := t.one("SELECT namespace FROM container WHERE id = ?1 AND (?2 = '' OR namespace = ?2)", func(r row) error {
-		namespace = r.ColumnText(0)
+// pods implements contract.Pods.
+type pods struct{ *tx }
+
+func (t pods) Pod(id string) (p *container.Pod, err error) {
+	err = t.list(func(one *container.Pod) { p = one }, "SELECT config, state FROM pod WHERE id = ?", id)
+	return p, err
+}
+
+func (t pods) Each(namespace string, fn func(*container.Pod)) error {
+	return t.list(fn, "SELECT config, state FROM pod WHERE (?1 = '' OR namespace = ?1) ORDER BY seq", namespace)
+}
+
+func (t pods) list(fn func(*container.Pod), sql string, args ...any) error {
+	return t.query(sql, func(r row) error {
+		p := new(container.Pod)
+		if err := t.decode(r, 0, &p.Config); err != nil {
+			return err
+		}
+		if err := t.decode(r, 1, &p.State); err != nil {
+			return err
+		}
+		fn(p)
 		return nil
-	}, id, t.namespace)
-	if err == nil && !found {
-		err = store.NoContainer(id)
-	}
+	}, args...)
+}
+
+func (t pods) Insert(p *container.Pod) error {
+	config, err := rules.Encode(&p.Config)
 	if err != nil {
 		return err
 	}
-	return t.exec(`INSERT INTO exit_code (id, namespace, code, recorded, removed) VALUES (?, ?, ?, ?, 0)
-		ON CONFLICT DO UPDATE SET code = excluded.code, recorded = excluded.recorded, removed = 0`,
-		id, namespace, code, time.Now().UnixNano())
+	state, err := rules.Encode(&p.State)
+	if err != nil {
+		return err
+	}
+	return t.exec("INSERT INTO pod (id, namespace, config, state) VALUES (?, ?, ?, ?)", p.Config.ID, p.Config.Namespace, config, state)
+}
+
+func (t pods) SetConfig(c *container.PodConfig) error {
+	b, err := rules.Encode(c)
+	if err != nil {
+		return err
+	}
+	return t.exec("UPDATE pod SET config = ? WHERE id = ?", b, c.ID)
+}
+
+func (t pods) SetState(id string, s container.PodState) error {
+	b, err := rules.Encode(s)
+	if err != nil {
+		return err
+	}
+	return t.exec("UPDATE pod SET state = ? WHERE id = ?", b, id)
+}
+
+func (t pods) Delete(c *container.PodConfig) error {
+	return t.exec("DELETE FROM pod WHERE id = ?", c.ID)
 }

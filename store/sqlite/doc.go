@@ -31,12 +31,15 @@
 //
 //	meta        key → value: "paths" (store.Paths, JSON), "boot" (boot ID), "events" (last event's number before a full prune),
 //	            "checkpoint" (time of the last)
-//	object      id → name, kind: the names and IDs of containers and pods, both unique
+//	object      id → name, kind, namespace, pod: the names and IDs of containers and pods, both unique
+//	reservation name → id, reserved (ns since 1970): names that an ID has beside its own
 //	container   seq → id, namespace, pod, image (its ID), config (JSON); seq counts up in order of creation
 //	state       seq → status, state (JSON); apart, so that a change of state writes little
+//	pod         seq → id, namespace, config, state (JSON)
 //	dependency  (needed, id): container id depends on container needed
 //	volume      seq → name, volume (JSON)
 //	volume_use  (volume, id): container id mounts the volume
+//	network_use (network, id): container id is connected to the network
 //	exec        seq → id, container (its ID), session (JSON)
 //	exit_code   id → namespace, code, recorded, removed (times in ns since 1970; removed is 0 while the container exists)
 //	event       seq → time (ns since 1970), event (JSON)

@@ -9,7 +9,7 @@ import (
 	"github.com/berth-engine/berth/store/internal/rules"
 )
 
-// events implements store.EventReader.
+// events implements contract.Events.
 type events struct{ *tx }
 
 // eventBatch is how many events are read at a time, so that what is done with them may use the transaction.
@@ -45,7 +45,7 @@ func (t events) Since(at time.Time) (uint64, error) {
 	found, err := t.one("SELECT seq FROM event WHERE time >= ? ORDER BY seq LIMIT 1", func(r row) error {
 		first = uint64(r.ColumnInt64(0))
 		return nil
-	}, nanos(at))
+	}, rules.Nanos(at))
 	if err != nil {
 		return 0, err
 	}
@@ -53,17 +53,6 @@ func (t events) Since(at time.Time) (uint64, error) {
 		return t.Last()
 	}
 	return first - 1, nil
-}
-
-// nanos is t in nanoseconds since 1970, as near as they reach.
-func nanos(t time.Time) int64 {
-	switch {
-	case t.Before(time.Unix(0, math.MinInt64)):
-		return math.MinInt64
-	case t.After(time.Unix(0, math.MaxInt64)):
-		return math.MaxInt64
-	}
-	return t.UnixNano()
 }
 
 func (t events) Last() (uint64, error) {
@@ -81,29 +70,32 @@ func (t events) Last() (uint64, error) {
 	return n, nil
 }
 
-func (w writer) Append(e event.Event) error {
-	last, err := events{w.tx}.Last()
+func (t events) Insert(e event.Event) error {
+	b, err := rules.Encode(e)
 	if err != nil {
 		return err
 	}
-	e = rules.Stamp(e, last+1, time.Now())
-	b, err := encode(e)
-	if err != nil {
-		return err
-	}
-	return w.exec("INSERT INTO event (seq, time, event) VALUES (?, ?, ?)", int64(e.Seq), nanos(e.Time), b)
+	return t.exec("INSERT INTO event (seq, time, event) VALUES (?, ?, ?)", int64(e.Seq), rules.Nanos(e.Time), b)
 }
 
-// pruneEvents keeps the newest events. Numbering goes on where it was when none is kept.
-func (w writer) pruneEvents(keep int) error {
-	last, err := events{w.tx}.Last()
-	if err != nil || last == 0 {
+func (t events) Skip(seq uint64) error {
+	last, err := t.Last()
+	if err != nil || last >= seq {
 		return err
 	}
-	if keep <= 0 {
-		if err := w.setMeta(keyEvents, strconv.FormatUint(last, 10)); err != nil {
+	return t.setMeta(keyEvents, strconv.FormatUint(seq, 10))
+}
+
+// DeleteThrough remembers the last number, which is to be seen nowhere else when no event is left.
+func (t events) DeleteThrough(seq uint64) error {
+	last, err := t.Last()
+	if err != nil {
+		return err
+	}
+	if seq >= last {
+		if err := t.setMeta(keyEvents, strconv.FormatUint(last, 10)); err != nil {
 			return err
 		}
 	}
-	return w.exec("DELETE FROM event WHERE seq <= ?", int64(last)-int64(max(keep, 0)))
+	return t.exec("DELETE FROM event WHERE seq <= ?", int64(min(seq, math.MaxInt64)))
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/store/internal/contract"
 )
 
 func must(t *testing.T, err error) {
@@ -25,7 +26,7 @@ func TestOnlySyncedCommitsSync(t *testing.T) {
 		want int64 // FULL is 2; NORMAL, which syncs only for checkpoints and when the log is begun anew, 1
 	}{{store.Volatile, 1}, {store.Synced, 2}, {store.Volatile, 1}} {
 		must(t, s.Update(t.Context(), c.d, func(tx store.UpdateTx) error {
-			got, err := tx.(updateTx).number("PRAGMA synchronous")
+			got, err := tx.(contract.UpdateTx).Rows().Meta.(meta).number("PRAGMA synchronous")
 			if got != c.want {
 				t.Errorf("durability %d: expected synchronous = %d, got %d", c.d, c.want, got)
 			}
@@ -39,7 +40,7 @@ func TestSQLiteMakesNoCheckpointsOfItsOwn(t *testing.T) {
 	must(t, err)
 	defer s.Close()
 	must(t, s.View(t.Context(), func(t2 store.Tx) error {
-		n, err := t2.(*tx).number("PRAGMA wal_autocheckpoint")
+		n, err := t2.(*contract.Tx).Rows().Meta.(meta).number("PRAGMA wal_autocheckpoint")
 		if n != 0 {
 			t.Errorf("expected no automatic checkpoints, got one every %d pages", n)
 		}
@@ -59,7 +60,7 @@ func TestAnOlderDatabaseIsBroughtForwardOnce(t *testing.T) {
 		newer, err := Open(t.Context(), path, store.Paths{})
 		must(t, err)
 		must(t, newer.View(t.Context(), func(t2 store.Tx) error {
-			n, err := t2.(*tx).number("SELECT count(*) FROM added")
+			n, err := t2.(*contract.Tx).Rows().Meta.(meta).number("SELECT count(*) FROM added")
 			if n != 2 {
 				t.Errorf("expected 2 rows after the migrations, got %d", n)
 			}
@@ -91,8 +92,8 @@ func TestLookupsAndListingsUseIndexes(t *testing.T) {
 	for sql, want := range map[string]string{
 		"SELECT c.config, s.state FROM state s JOIN container c ON c.seq = s.seq WHERE s.status NOT IN ('created', 'exited') AND ('' = '' OR c.namespace = '') ORDER BY s.seq": "USING INDEX state_alive",
 		"SELECT c.config, s.state FROM container c JOIN state s ON s.seq = c.seq WHERE c.image = 'x' AND c.image != '' ORDER BY c.seq":                                         "USING INDEX container_image",
-		"SELECT id FROM container WHERE id > 'a' AND id < 'b' LIMIT 2":                                                                                                         "USING COVERING INDEX",
-		"SELECT session FROM exec WHERE " + strings.ReplaceAll(visible, "?1", "''") + " AND container = 'x' ORDER BY seq":                                                      "USING INDEX exec_container",
+		"SELECT id FROM object WHERE id > 'a' AND id < 'b' AND kind = 'pod' LIMIT 2":                                                                                           "USING PRIMARY KEY",
+		"SELECT session FROM exec WHERE container = 'x' ORDER BY seq":                                                                                                          "USING INDEX exec_container",
 	} {
 		var plan []string
 		must(t, c.query("EXPLAIN QUERY PLAN "+sql, func(r row) error { plan = append(plan, r.ColumnText(3)); return nil }))

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/store/internal/contract"
+	"github.com/berth-engine/berth/store/internal/gate"
 	"github.com/berth-engine/berth/store/internal/rules"
 )
 
@@ -30,11 +31,11 @@ func Open(ctx context.Context, path string, p store.Paths, opts ...Option) (*Sto
 		o(s)
 	}
 	var err error
-	if s.gate, err = openGate(path); err != nil {
+	if s.gate, err = gate.Open(path); err != nil {
 		return nil, err
 	}
-	if err := s.gate.use(ctx); err != nil {
-		s.gate.close()
+	if err := s.gate.Use(ctx); err != nil {
+		s.gate.Close()
 		return nil, err
 	}
 	if err := s.open(ctx, p); err != nil {
@@ -61,18 +62,19 @@ func (s *Store) open(ctx context.Context, p store.Paths) error {
 	if err := s.current(ctx, c); err != nil {
 		return err
 	}
-	var recorded store.Paths
-	text, err := c.meta(keyPaths)
+	recorded, err := c.paths(ctx)
 	if err != nil {
 		return err
 	}
-	if text == "" { // lost, and not found again by Repair
-		return s.Update(ctx, store.Synced, func(tx store.UpdateTx) error { return tx.(updateTx).setPaths(p) })
-	}
-	if err := json.Unmarshal([]byte(text), &recorded); err != nil {
-		return rules.Damaged(s.path, "its record of paths: "+err.Error())
+	if recorded == (store.Paths{}) { // lost, and not found again by Repair
+		return s.Update(ctx, store.Synced, func(tx store.UpdateTx) error { return tx.(contract.UpdateTx).SetPaths(p) })
 	}
 	return rules.ComparePaths(s.path, recorded, p)
+}
+
+// paths are those that the database was created with, zero if that is not known.
+func (c *conn) paths(ctx context.Context) (store.Paths, error) {
+	return contract.NewTx((&tx{conn: c, ctx: ctx, path: c.path}).rows(), "").Paths()
 }
 
 // current sees to it that the database is of this program's version.
@@ -84,7 +86,7 @@ func (s *Store) current(ctx context.Context, c *conn) error {
 	if version > len(migrations) {
 		return rules.Newer(s.path, version, len(migrations))
 	}
-	unlock, err := s.gate.lock(ctx)
+	unlock, err := s.gate.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -114,7 +116,7 @@ func (s *Store) create(ctx context.Context, p store.Paths) error {
 	if there, err := exists(s.path); err != nil || there {
 		return err
 	}
-	unlock, err := s.gate.lock(ctx)
+	unlock, err := s.gate.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -123,7 +125,9 @@ func (s *Store) create(ctx context.Context, p store.Paths) error {
 		return err
 	}
 	fresh := s.path + "-new"
-	err = build(fresh, func(c *conn) error { return c.setPaths(p) })
+	err = build(fresh, func(c *conn) error {
+		return contract.NewUpdateTx((&tx{conn: c, ctx: ctx, path: fresh}).rows(), "").SetPaths(p)
+	})
 	if err == nil {
 		err = install(fresh, s.path)
 	}
@@ -139,7 +143,7 @@ func exists(path string) (bool, error) {
 	case err == nil:
 		return true, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return false, explainFile(err)
+		return false, gate.ExplainFile(err)
 	}
 	if fi, err := os.Stat(path + "-wal"); err == nil && fi.Size() > 0 {
 		return false, rules.Damaged(path, "the file is missing, while its log is there")
@@ -151,12 +155,12 @@ func exists(path string) (bool, error) {
 func build(path string, fill func(*conn) error) error {
 	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return explainFile(err)
+			return gate.ExplainFile(err)
 		}
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return explainFile(err)
+		return gate.ExplainFile(err)
 	}
 	f.Close()
 	c, err := connect(path, sqlite.OpenReadWrite)
@@ -186,11 +190,11 @@ func build(path string, fill func(*conn) error) error {
 func install(fresh, path string) error {
 	for _, suffix := range []string{"-wal", "-shm"} {
 		if err := os.Remove(fresh + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return explainFile(err)
+			return gate.ExplainFile(err)
 		}
 	}
 	if err := os.Rename(fresh, path); err != nil {
-		return explainFile(err)
+		return gate.ExplainFile(err)
 	}
 	return syncDir(filepath.Dir(path))
 }
@@ -198,7 +202,7 @@ func install(fresh, path string) error {
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
-		return explainFile(err)
+		return gate.ExplainFile(err)
 	}
 	defer d.Close()
 	if err := d.Sync(); err != nil {

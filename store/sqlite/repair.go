@@ -15,6 +15,8 @@ import (
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/store/internal/contract"
+	"github.com/berth-engine/berth/store/internal/gate"
 	"github.com/berth-engine/berth/store/internal/rules"
 	"github.com/berth-engine/berth/volume"
 )
@@ -23,8 +25,8 @@ import (
 type Report struct {
 	// Kept is where the damaged database is now; its log lies beside it.
 	Kept string
-	// Containers, Execs, Volumes and Events count what is in the new database.
-	Containers, Execs, Volumes, Events int
+	// Containers, Pods, Execs, Volumes and Events count what is in the new database.
+	Containers, Pods, Execs, Volumes, Events int
 	// Lost says what could not be read, as far as that is known.
 	Lost []string
 }
@@ -42,12 +44,12 @@ func Repair(ctx context.Context, path string) (Report, error) {
 	if err := somethingAt(path); err != nil {
 		return report, err
 	}
-	g, err := openGate(path)
+	g, err := gate.Open(path)
 	if err != nil {
 		return report, err
 	}
-	defer g.close()
-	alone, err := g.alone()
+	defer g.Close()
+	alone, err := g.Alone()
 	if err != nil {
 		return report, err
 	}
@@ -89,14 +91,14 @@ func rebuild(ctx context.Context, path string, report *Report) error {
 func exchange(path, kept string) error {
 	for _, suffix := range []string{"-wal", ""} {
 		if err := os.Rename(path+suffix, kept+suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return explainFile(err)
+			return gate.ExplainFile(err)
 		}
 	}
 	if err := os.Remove(path + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return explainFile(err)
+		return gate.ExplainFile(err)
 	}
 	if err := os.Rename(path+repaired, path); err != nil {
-		return explainFile(err)
+		return gate.ExplainFile(err)
 	}
 	return syncDir(filepath.Dir(path))
 }
@@ -105,15 +107,12 @@ func exchange(path, kept string) error {
 type remains struct {
 	meta       map[string]string
 	containers []*container.Container
+	pods       []*container.Pod
 	execs      []*container.ExecSession
 	volumes    []*volume.Volume
-	exits      []exitRow
+	exits      map[string]contract.ExitCode
+	reserved   []contract.Reservation
 	events     []eventRow
-}
-
-type exitRow struct {
-	id, namespace           string
-	code, recorded, removed int64
 }
 
 type eventRow struct {
@@ -123,7 +122,7 @@ type eventRow struct {
 
 // salvage reads what can be read.
 func salvage(ctx context.Context, path string, report *Report) (*remains, error) {
-	old := &remains{meta: map[string]string{}}
+	old := &remains{meta: map[string]string{}, exits: map[string]contract.ExitCode{}}
 	lose := func(format string, args ...any) { report.Lost = append(report.Lost, fmt.Sprintf(format, args...)) }
 	c, err := connect(path, sqlite.OpenReadWrite)
 	if err != nil {
@@ -131,7 +130,8 @@ func salvage(ctx context.Context, path string, report *Report) (*remains, error)
 		return old, nil
 	}
 	defer c.Close()
-	switch err := c.known(ctx); {
+	version, err := c.known(ctx)
+	switch {
 	case errors.Is(err, store.ErrNewer), ctx.Err() != nil:
 		return nil, errors.Join(err, ctx.Err())
 	case errors.Is(err, store.ErrCorrupt):
@@ -160,13 +160,18 @@ func salvage(ctx context.Context, path string, report *Report) (*remains, error)
 		return err
 	})
 	t.byKey("exit_code", "id", "id, namespace, code, recorded, removed", func(r row) {
-		old.exits = append(old.exits, exitRow{r.ColumnText(0), r.ColumnText(1), r.ColumnInt64(2), r.ColumnInt64(3), r.ColumnInt64(4)})
+		id, e := exitOf(r)
+		old.exits[id] = e
 	})
+	if version >= versionPods {
+		t.pods(old)
+		t.reservations(old)
+	}
 	t.rows("event", "event", func(r row, b []byte) error {
 		var e struct{ Time time.Time }
 		err := json.Unmarshal(b, &e)
 		if err == nil {
-			old.events = append(old.events, eventRow{r.ColumnInt64(0), nanos(e.Time), b})
+			old.events = append(old.events, eventRow{r.ColumnInt64(0), rules.Nanos(e.Time), b})
 		}
 		return err
 	})
@@ -198,6 +203,29 @@ func (t *scan) containers(old *remains) {
 		old.containers = append(old.containers, c)
 		return nil
 	})
+}
+
+// pods reads configurations and states. A state that cannot be read is empty.
+func (t *scan) pods(old *remains) {
+	states := map[int64]container.PodState{}
+	t.rows("pod", "state", func(r row, b []byte) error {
+		var s container.PodState
+		err := json.Unmarshal(b, &s)
+		states[r.ColumnInt64(0)] = s
+		return err
+	})
+	t.rows("pod", "config", func(r row, b []byte) error {
+		p := &container.Pod{State: states[r.ColumnInt64(0)]}
+		err := json.Unmarshal(b, &p.Config)
+		if err == nil {
+			old.pods = append(old.pods, p)
+		}
+		return err
+	})
+}
+
+func (t *scan) reservations(old *remains) {
+	t.byKey("reservation", "name", "name, id, reserved", func(r row) { old.reserved = append(old.reserved, reservationOf(r)) })
 }
 
 // scan reads tables around what is damaged.
@@ -254,32 +282,14 @@ func (t *scan) byKey(table, key, columns string, take func(r row)) {
 
 // write fills a new database.
 func (old *remains) write(ctx context.Context, c *conn, report *Report) error {
-	w := &tx{conn: c, ctx: ctx, path: c.path}
+	w := contract.NewUpdateTx((&tx{conn: c, ctx: ctx, path: c.path}).rows(), "")
 	for key, value := range old.meta {
 		if err := c.setMeta(key, value); err != nil {
 			return err
 		}
 	}
-	if err := old.writeContainers(w, report); err != nil {
-		return err
-	}
-	for _, v := range old.volumes {
-		if err := (volumeWriter{volumes{w}}).Add(v); err == nil {
-			report.Volumes++
-		} else if !refused(err) {
-			return err
-		}
-	}
-	for _, s := range old.execs {
-		if err := (execWriter{execs{w}}).Put(s); err == nil {
-			report.Execs++
-		} else if !refused(err) {
-			return err
-		}
-	}
-	for _, e := range old.exits {
-		if err := c.exec("INSERT INTO exit_code (id, namespace, code, recorded, removed) VALUES (?, ?, ?, ?, ?)",
-			e.id, e.namespace, e.code, e.recorded, e.removed); err != nil {
+	for _, part := range []func(contract.UpdateTx, *Report) error{old.writeContainers, old.writePods, old.writeOthers} {
+		if err := part(w, report); err != nil {
 			return err
 		}
 	}
@@ -293,24 +303,67 @@ func (old *remains) write(ctx context.Context, c *conn, report *Report) error {
 }
 
 // writeContainers adds containers with whatever they depend on, also if that is lost.
-func (old *remains) writeContainers(w *tx, report *Report) error {
-	cw := containerWriter{containers{w}}
+func (old *remains) writeContainers(w contract.UpdateTx, report *Report) error {
 	for _, c := range old.containers {
 		err := rules.CheckNew(c, "")
 		if err == nil {
-			err = cw.free(c.Config.ID, c.Config.Name)
+			err = w.Free(c.Config.ID, c.Config.Name)
 		}
 		if refused(err) {
 			report.Lost = append(report.Lost, err.Error())
 			continue
 		}
 		if err == nil {
-			err = cw.insert(c)
+			err = contract.Insert(w.Rows(), c)
 		}
 		if err != nil {
 			return err
 		}
 		report.Containers++
+	}
+	return nil
+}
+
+func (old *remains) writePods(w contract.UpdateTx, report *Report) error {
+	for _, p := range old.pods {
+		err := w.PodWriter().Add(p)
+		if refused(err) {
+			report.Lost = append(report.Lost, err.Error())
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		report.Pods++
+	}
+	return nil
+}
+
+// writeOthers adds what belongs to containers, and volumes.
+func (old *remains) writeOthers(w contract.UpdateTx, report *Report) error {
+	for _, v := range old.volumes {
+		if err := w.VolumeWriter().Add(v); err == nil {
+			report.Volumes++
+		} else if !refused(err) {
+			return err
+		}
+	}
+	for _, s := range old.execs {
+		if err := w.ExecWriter().Put(s); err == nil {
+			report.Execs++
+		} else if !refused(err) {
+			return err
+		}
+	}
+	for id, e := range old.exits {
+		if err := w.Rows().ExitCodes.Put(id, e); err != nil {
+			return err
+		}
+	}
+	for _, r := range old.reserved {
+		if err := w.Rows().Reservations.Put(r); err != nil {
+			return err
+		}
 	}
 	return nil
 }

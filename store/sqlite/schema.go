@@ -1,11 +1,5 @@
 package sqlite
 
-import (
-	"encoding/json"
-
-	"github.com/berth-engine/berth/store"
-)
-
 // applicationID marks the file as Berth's (PRAGMA application_id): "BRTH".
 const applicationID = 0x42525448
 
@@ -28,12 +22,23 @@ var migrations = []string{
 	CREATE TABLE exit_code (id TEXT PRIMARY KEY, namespace TEXT NOT NULL, code INTEGER NOT NULL, recorded INTEGER NOT NULL,
 		removed INTEGER NOT NULL) WITHOUT ROWID;
 	CREATE TABLE event (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, event TEXT NOT NULL);`,
+
+	// Pods, networks and reserved names.
+	`ALTER TABLE object ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
+	ALTER TABLE object ADD COLUMN pod TEXT NOT NULL DEFAULT '';
+	UPDATE object SET namespace = (SELECT c.namespace FROM container c WHERE c.id = object.id),
+		pod = (SELECT c.pod FROM container c WHERE c.id = object.id) WHERE kind = 'container';
+	CREATE TABLE pod (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, namespace TEXT NOT NULL, config TEXT NOT NULL,
+		state TEXT NOT NULL);
+	CREATE TABLE network_use (network TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (network, id)) WITHOUT ROWID;
+	CREATE TABLE reservation (name TEXT PRIMARY KEY, id TEXT NOT NULL, reserved INTEGER NOT NULL) WITHOUT ROWID;`,
 }
 
-// The keys of meta.
+// versionPods is the first version that has pods, networks and reserved names.
+const versionPods = 2
+
+// The keys of meta beside the contract's.
 const (
-	keyPaths      = "paths"
-	keyBoot       = "boot"
 	keyEvents     = "events"
 	keyCheckpoint = "checkpoint"
 )
@@ -65,12 +70,4 @@ func (c *conn) meta(key string) (value string, err error) {
 
 func (c *conn) setMeta(key, value string) error {
 	return c.exec("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", key, value)
-}
-
-func (c *conn) setPaths(p store.Paths) error {
-	b, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	return c.setMeta(keyPaths, string(b))
 }

@@ -10,13 +10,15 @@ import (
 
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/store/internal/contract"
+	"github.com/berth-engine/berth/store/internal/gate"
 )
 
 // Store is a database that is open. It implements store.Store.
 type Store struct {
 	path      string
 	namespace string
-	gate      *gate
+	gate      *gate.Gate
 
 	mu     sync.Mutex
 	idle   []*conn
@@ -82,12 +84,12 @@ func (s *Store) View(ctx context.Context, fn func(tx store.Tx) error) error {
 	if err := c.beginRead(ctx); err != nil {
 		return err
 	}
-	t := &tx{conn: c, ctx: ctx, path: s.path, namespace: s.namespace}
+	t := &tx{conn: c, ctx: ctx, path: s.path}
 	defer func() {
 		t.conn = nil
 		c.exec("ROLLBACK")
 	}()
-	return fn(t)
+	return fn(contract.NewTx(t.rows(), s.namespace))
 }
 
 // Update implements store.Store.
@@ -103,7 +105,7 @@ func (s *Store) Update(ctx context.Context, d store.Durability, fn func(tx store
 	if err := s.update(ctx, c, d, fn); err != nil {
 		return err
 	}
-	s.gate.notify()
+	s.gate.Notify()
 	if s.writes.Add(1)%checkpointEvery == 0 {
 		s.background.Go(func() { s.Checkpoint(context.WithoutCancel(ctx)) })
 	}
@@ -112,7 +114,7 @@ func (s *Store) Update(ctx context.Context, d store.Durability, fn func(tx store
 
 // update is the transaction of Update.
 func (s *Store) update(ctx context.Context, c *conn, d store.Durability, fn func(tx store.UpdateTx) error) error {
-	unlock, err := s.gate.lock(ctx)
+	unlock, err := s.gate.Lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,16 +122,19 @@ func (s *Store) update(ctx context.Context, c *conn, d store.Durability, fn func
 	if err := c.beginWrite(ctx, d); err != nil {
 		return err
 	}
-	t := &tx{conn: c, ctx: ctx, path: s.path, namespace: s.namespace}
+	t := &tx{conn: c, ctx: ctx, path: s.path}
 	defer func() {
 		t.conn = nil
 		c.rollback(nil) // does nothing after a commit
 	}()
-	if err := fn(updateTx{t}); err != nil {
+	if err := fn(contract.NewUpdateTx(t.rows(), s.namespace)); err != nil {
 		return err
 	}
 	return c.exec("COMMIT")
 }
+
+// Watch implements store.Store. The channel is closed when ctx ends.
+func (s *Store) Watch(ctx context.Context) (<-chan struct{}, error) { return s.gate.Watch(ctx) }
 
 // Checkpoint moves the log into the database if it has grown long, so that the next to open the database has less to read.
 // It costs up to four syncs and holds nobody up. A Store does it by itself now and then while it stays open, and Close does it
@@ -189,7 +194,7 @@ func (s *Store) Close() error {
 		}
 	}
 	s.idle = nil
-	if gerr := s.gate.close(); err == nil {
+	if gerr := s.gate.Close(); err == nil {
 		err = gerr
 	}
 	return err

@@ -25,6 +25,13 @@ var execRules = group{
 	{"an exec session needs its container", func(e *env) {
 		e.refused(errdefs.ErrNotFound, func(tx store.UpdateTx) error { return tx.ExecWriter().Put(session(5, 1)) })
 	}},
+	{"an exec session stays its container's", func(e *env) {
+		e.add(named(1, "a"), named(2, "b"))
+		e.put(session(5, 1))
+		e.refused(errdefs.ErrConflict, func(tx store.UpdateTx) error { return tx.ExecWriter().Put(session(5, 2)) })
+		e.equal("container", e.exec(id(5)).Container, id(1))
+		e.equal("sessions of b", e.sessions(2), []string{})
+	}},
 	{"exec sessions are found by an unambiguous part of the ID", func(e *env) {
 		e.add(named(1, "a"))
 		e.put(session(0xabc, 1), session(0xabd, 1))

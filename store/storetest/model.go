@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,205 +10,150 @@ import (
 
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
-	"github.com/berth-engine/berth/event"
 	"github.com/berth-engine/berth/store"
 )
 
-// model is what a store holds, said as plainly as can be.
+// model is what a store holds, said as plainly as can be: every question is answered by looking at everything.
 type model struct {
-	containers []*container.Container // in order of addition
-	execs      map[string]string      // to container
+	containers []container.Container // in order of addition
+	pods       []container.Pod       // in order of addition
+	execs      map[string]string     // to container
 	volumes    map[string]bool
 	exits      map[string]int
+	reserved   map[string]string // name to ID
 	events     uint64
+	boot       string
+}
+
+func newModel() *model {
+	return &model{execs: map[string]string{}, volumes: map[string]bool{}, exits: map[string]int{}, reserved: map[string]string{}}
 }
 
 func (m *model) clone() *model {
-	c := &model{execs: maps.Clone(m.execs), volumes: maps.Clone(m.volumes), exits: maps.Clone(m.exits), events: m.events}
-	for _, x := range m.containers {
-		d := *x
-		c.containers = append(c.containers, &d)
-	}
-	return c
+	c := *m
+	c.containers, c.pods = slices.Clone(m.containers), slices.Clone(m.pods)
+	c.execs, c.volumes, c.exits, c.reserved = maps.Clone(m.execs), maps.Clone(m.volumes), maps.Clone(m.exits), maps.Clone(m.reserved)
+	return &c
 }
 
-// find returns the place of the container with this ID or name, -1 if there is none.
-func (m *model) find(id, name string) int {
-	return slices.IndexFunc(m.containers, func(c *container.Container) bool { return c.Config.ID == id || c.Config.Name == name })
+// container is the one with this ID, nil if there is none. It may be changed, but not what it points to.
+func (m *model) container(id string) *container.Container {
+	for i := range m.containers {
+		if m.containers[i].Config.ID == id {
+			return &m.containers[i]
+		}
+	}
+	return nil
 }
 
-func (m *model) uses(c *container.Container, volume string) bool {
-	return slices.ContainsFunc(c.Config.Mounts, func(mt container.Mount) bool { return mt.Source == volume })
+func (m *model) pod(id string) *container.Pod {
+	for i := range m.pods {
+		if m.pods[i].Config.ID == id {
+			return &m.pods[i]
+		}
+	}
+	return nil
 }
 
-// step is one operation, done to the store and to the model: both must give the same class of error.
-type step func(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error)
-
-const (
-	modelIDs   = 12
-	modelNames = 8
-)
-
-func anyID(r *rand.Rand) string   { return id(r.IntN(modelIDs)) }
-func anyName(r *rand.Rand) string { return fmt.Sprint("name", r.IntN(modelNames)) }
-
-// gone is the error for a container that the model does not have.
-func (m *model) gone(id string) (int, error) {
-	i := m.find(id, "")
-	if i < 0 {
-		return i, errdefs.ErrNotFound
+// owner is the ID that has a name, empty if none has.
+func (m *model) owner(name string) string {
+	for _, c := range m.containers {
+		if c.Config.Name == name {
+			return c.Config.ID
+		}
 	}
-	return i, nil
+	for _, p := range m.pods {
+		if p.Config.Name == name {
+			return p.Config.ID
+		}
+	}
+	return m.reserved[name]
 }
 
-var steps = []step{addStep, addStep, addStep, removeStep, removeStep, renameStep, stateStep, stateStep, exitStep, rewriteStep,
-	putExecStep, removeExecStep, addVolumeStep, removeVolumeStep, appendStep}
-
-func addStep(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	c := named(r.IntN(modelIDs), anyName(r))
-	c.Config.Image.ID = fmt.Sprint("image", r.IntN(3))
-	if r.IntN(2) == 0 {
-		c.Config.Dependencies = []string{anyID(r)}
+// taken is why nothing new can have this ID and name.
+func (m *model) taken(id, name string) error {
+	owner := m.owner(name)
+	if m.container(id) != nil || m.pod(id) != nil || owner != "" && owner != id {
+		return errdefs.ErrAlreadyExists
 	}
-	if r.IntN(2) == 0 {
-		c.Config.Mounts = []container.Mount{{Type: container.Volume, Source: anyName(r), Destination: "/v"}}
-	}
-	switch i := m.find(c.Config.ID, c.Config.Name); {
-	case i >= 0:
-		want = errdefs.ErrAlreadyExists
-	case c.Config.Dependencies != nil && m.find(c.Config.Dependencies[0], "") < 0:
-		want = errdefs.ErrNotFound
-	default:
-		m.containers = append(m.containers, c)
-		delete(m.exits, c.Config.ID)
-	}
-	return tx.ContainerWriter().Add(c), want
+	return nil
 }
 
-func removeStep(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	id := anyID(r)
-	got = tx.ContainerWriter().Remove(id)
-	i, want := m.gone(id)
-	if want != nil {
-		return got, want
+// which are the IDs of the containers that match, sorted.
+func (m *model) which(match func(c *container.Config) bool) (ids []string) {
+	for i := range m.containers {
+		if match(&m.containers[i].Config) {
+			ids = append(ids, m.containers[i].Config.ID)
+		}
 	}
-	needed := slices.ContainsFunc(m.containers, func(c *container.Container) bool { return slices.Contains(c.Config.Dependencies, id) })
-	if needed || slices.Contains(slices.Collect(maps.Values(m.execs)), id) {
-		return got, errdefs.ErrConflict
-	}
-	m.containers = slices.Delete(m.containers, i, i+1)
-	return got, nil
+	slices.Sort(ids)
+	return ids
 }
 
-func renameStep(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	id, name := anyID(r), anyName(r)
-	got = tx.ContainerWriter().Rename(id, name)
-	i, want := m.gone(id)
-	if want != nil {
-		return got, want
-	}
-	if j := m.find("", name); j >= 0 && j != i {
-		return got, errdefs.ErrAlreadyExists
-	}
-	m.containers[i].Config.Name = name
-	return got, nil
+func (m *model) dependents(id string) []string {
+	return m.which(func(c *container.Config) bool { return slices.Contains(c.Dependencies, id) })
 }
 
-func stateStep(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	id, s := anyID(r), container.State{Status: statuses[r.IntN(len(statuses))], PID: r.IntN(1000)}
-	i, want := m.gone(id)
-	if want == nil {
-		m.containers[i].State = s
-	}
-	return tx.ContainerWriter().SetState(id, s), want
+func (m *model) members(pod string) []string {
+	return m.which(func(c *container.Config) bool { return c.Pod == pod })
 }
 
-func exitStep(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	id, code := anyID(r), r.IntN(256)
-	_, want = m.gone(id)
-	if want == nil {
-		m.exits[id] = code
-	}
-	return tx.ContainerWriter().SetExitCode(id, code), want
+func (m *model) users(volume string) []string {
+	return m.which(func(c *container.Config) bool {
+		return slices.ContainsFunc(c.Mounts, func(mt container.Mount) bool { return mt.Source == volume })
+	})
 }
 
-func rewriteStep(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	next := container.Config{ID: anyID(r)}
-	i, want := m.gone(next.ID)
-	if want == nil {
-		next = m.containers[i].Config
-		next.Image.ID = fmt.Sprint("image", r.IntN(3))
-		next.Mounts = []container.Mount{{Type: container.Volume, Source: anyName(r), Destination: "/w"}}
-		m.containers[i].Config = next
-	}
-	return tx.ContainerWriter().RewriteConfig(next), want
+func (m *model) connected(network string) []string {
+	return m.which(func(c *container.Config) bool { _, ok := c.Network.Networks[network]; return ok })
 }
 
-func putExecStep(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	s := session(100+r.IntN(4), r.IntN(modelIDs))
-	_, want = m.gone(s.Container)
-	if want == nil {
-		m.execs[s.ID] = s.Container
+func (m *model) sessions(of string) (ids []string) {
+	for s, c := range m.execs {
+		if c == of {
+			ids = append(ids, s)
+		}
 	}
-	return tx.ExecWriter().Put(s), want
+	slices.Sort(ids)
+	return ids
 }
 
-func removeExecStep(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	if r.IntN(2) == 0 {
-		of := anyID(r)
-		maps.DeleteFunc(m.execs, func(_, c string) bool { return c == of })
-		return tx.ExecWriter().RemoveOf(of), nil
-	}
-	n := id(100 + r.IntN(4))
-	delete(m.execs, n)
-	return tx.ExecWriter().Remove(n), nil
+// drop removes a container and what goes with it.
+func (m *model) drop(id string) {
+	m.containers = slices.DeleteFunc(m.containers, func(c container.Container) bool { return c.Config.ID == id })
+	maps.DeleteFunc(m.reserved, func(_, owner string) bool { return owner == id })
+	maps.DeleteFunc(m.execs, func(_, of string) bool { return of == id })
 }
 
-func addVolumeStep(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	name := anyName(r)
-	if m.volumes[name] {
-		want = errdefs.ErrAlreadyExists
-	}
-	m.volumes[name] = true
-	return tx.VolumeWriter().Add(vol(name)), want
+// needs reports whether a container comes to any of the IDs by following dependencies.
+func (m *model) needs(id string, any []string) bool {
+	c := m.container(id)
+	return c != nil && slices.ContainsFunc(c.Config.Dependencies, func(d string) bool {
+		return slices.Contains(any, d) || m.needs(d, any)
+	})
 }
 
-func removeVolumeStep(r *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	name := anyName(r)
-	got = tx.VolumeWriter().Remove(name)
-	switch {
-	case !m.volumes[name]:
-		return got, errdefs.ErrNotFound
-	case slices.ContainsFunc(m.containers, func(c *container.Container) bool { return m.uses(c, name) }):
-		return got, errdefs.ErrConflict
-	}
-	delete(m.volumes, name)
-	return got, nil
-}
-
-func appendStep(_ *rand.Rand, tx store.UpdateTx, m *model) (got, want error) {
-	m.events++
-	return tx.Writer().Append(happened(int(m.events), event.Start)), nil
-}
+// modelUpdates is how many updates a random run makes, of two and a half steps each on the average.
+const modelUpdates = 1200
 
 // compareWithModel does random updates of a few steps each, some of which are given up, reopens the store now and then, and
 // compares all that can be read with the model.
 func compareWithModel(t *testing.T, open Opener) {
-	const updates = 250
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	e := &env{T: t, open: open}
-	e.Store = e.reopen("")
-	m := &model{execs: map[string]string{}, volumes: map[string]bool{}, exits: map[string]int{}}
-	for n := range updates {
+	e.Store = open(t, "")
+	defer func() { e.Store.Close() }()
+	m := newModel()
+	for n := range modelUpdates {
 		next := m.clone()
 		giveUp := r.IntN(8) == 0
 		err := e.Store.Update(t.Context(), store.Durability(r.IntN(2)), func(tx store.UpdateTx) error {
 			for range 1 + r.IntN(4) {
-				got, want := steps[r.IntN(len(steps))](r, tx, next)
-				if !errors.Is(got, want) {
-					t.Fatalf("update %d: expected %v, got %v", n, want, got)
+				s := steps[r.IntN(len(steps))]
+				if got, want := s.do(r, tx, next); !errors.Is(got, want) || want == nil && got != nil {
+					t.Fatalf("update %d: %s: expected %v, got %v", n, s.name, want, got)
 				}
 			}
 			if giveUp {
@@ -223,11 +167,14 @@ func compareWithModel(t *testing.T, open Opener) {
 		if !giveUp {
 			m = next
 		}
-		if r.IntN(10) == 0 {
+		reopened := r.IntN(20) == 0
+		if reopened {
 			e.Store.Close()
-			e.Store = e.reopen("")
+			e.Store = open(t, "")
 		}
-		m.compare(e)
+		if reopened || n%4 == 0 || n == modelUpdates-1 {
+			m.compare(e)
+		}
 	}
 }
 
@@ -235,81 +182,91 @@ func compareWithModel(t *testing.T, open Opener) {
 func (m *model) compare(e *env) {
 	e.Helper()
 	e.view(func(tx store.Tx) error {
-		want := slices.Clone(m.containers)
-		slices.SortStableFunc(want, func(a, b *container.Container) int { return a.Config.Created.Compare(b.Config.Created) })
 		all, err := tx.Containers().All()
-		e.equal("All", values(all), values(want))
+		e.equal("All", values(all), m.oldestFirst(func(container.Container) bool { return true }))
 		alive, aliveErr := tx.Containers().Alive()
-		e.equal("Alive", values(alive), values(slices.DeleteFunc(slices.Clone(want), func(c *container.Container) bool {
-			return c.State.Status == container.Created || c.State.Status == container.Exited
-		})))
+		e.equal("Alive", values(alive), m.oldestFirst(func(c container.Container) bool {
+			return c.State.Status != container.Created && c.State.Status != container.Exited
+		}))
+		pods, podsErr := tx.Pods().All()
+		want := slices.Clone(m.pods)
+		slices.SortStableFunc(want, func(a, b container.Pod) int { return a.Config.Created.Compare(b.Config.Created) })
+		e.equal("pods", values(pods), want)
 		last, lastErr := tx.Events().Last()
 		e.equal("last event", last, m.events)
-		return errors.Join(err, aliveErr, lastErr, m.compareReferences(e, tx))
+		boot, bootErr := tx.BootID()
+		e.equal("boot ID", boot, m.boot)
+		return errors.Join(err, aliveErr, podsErr, lastErr, bootErr, m.compareReferences(e, tx), m.compareNames(e, tx))
 	})
 }
 
-func (m *model) compareReferences(e *env, tx store.Tx) error {
-	for n := range modelIDs {
-		var dependents, sessions []string
-		for _, c := range m.containers {
-			if slices.Contains(c.Config.Dependencies, id(n)) {
-				dependents = append(dependents, c.Config.ID)
-			}
-		}
-		for s, c := range m.execs {
-			if c == id(n) {
-				sessions = append(sessions, s)
-			}
-		}
-		slices.Sort(dependents)
-		slices.Sort(sessions)
-		got, err := tx.Containers().Dependents(id(n))
-		e.equal("dependents of "+id(n), got, dependents)
-		ss, sessErr := tx.Execs().OfContainer(id(n))
-		var ids []string
-		for _, s := range ss {
-			ids = append(ids, s.ID)
-		}
-		slices.SortFunc(ids, cmp.Compare)
-		e.equal("sessions of "+id(n), ids, sessions)
-		code, exitErr := tx.ExitCode(id(n))
-		if want, ok := m.exits[id(n)]; !ok {
-			e.is(exitErr, errdefs.ErrNotFound)
-		} else {
-			e.equal("exit code of "+id(n), code, want)
-		}
-		if err := errors.Join(err, sessErr); err != nil {
-			return err
+// oldestFirst are the containers that match, as a listing has them.
+func (m *model) oldestFirst(match func(container.Container) bool) []container.Container {
+	var want []container.Container
+	for _, c := range m.containers {
+		if match(c) {
+			want = append(want, c)
 		}
 	}
-	return m.compareNames(e, tx)
+	slices.SortStableFunc(want, func(a, b container.Container) int { return a.Config.Created.Compare(b.Config.Created) })
+	return want
 }
 
-func (m *model) compareNames(e *env, tx store.Tx) error {
-	for n := range modelNames {
-		name := fmt.Sprint("name", n)
-		owner, err := tx.Containers().NameOwner(name)
-		if i := m.find("", name); i < 0 {
+// compareReferences asks about each ID.
+func (m *model) compareReferences(e *env, tx store.Tx) error {
+	for n := range modelIDs {
+		ID := id(n)
+		dependents, err := tx.Containers().Dependents(ID)
+		if m.container(ID) == nil {
 			e.is(err, errdefs.ErrNotFound)
 		} else {
-			e.equal("owner of "+name, owner, m.containers[i].Config.ID)
+			e.equal("dependents of "+ID, dependents, m.dependents(ID))
 		}
-		var users []string
-		for _, c := range m.containers {
-			if m.uses(c, name) {
-				users = append(users, c.Config.ID)
-			}
+		members, err := tx.Pods().Containers(ID)
+		if m.pod(ID) == nil {
+			e.is(err, errdefs.ErrNotFound)
+		} else {
+			e.equal("containers of pod "+ID, values(members), m.oldestFirst(func(c container.Container) bool { return c.Config.Pod == ID }))
 		}
-		slices.Sort(users)
-		got, err := tx.Volumes().Users(name)
-		e.equal("users of "+name, got, users)
+		ss, err := tx.Execs().OfContainer(ID)
+		var sessions []string
+		for _, s := range ss {
+			sessions = append(sessions, s.ID)
+		}
+		e.equal("sessions of "+ID, sessions, m.sessions(ID))
+		code, exitErr := tx.ExitCode(ID)
+		if want, ok := m.exits[ID]; !ok {
+			e.is(exitErr, errdefs.ErrNotFound)
+		} else {
+			e.equal("exit code of "+ID, code, want)
+		}
 		if err != nil {
 			return err
 		}
-		_, err = tx.Volumes().Volume(name)
-		if (err == nil) != m.volumes[name] {
-			e.Fatalf("volume %s: expected %v, got %v", name, m.volumes[name], err)
+	}
+	return nil
+}
+
+// compareNames asks about each name, of whatever it may be.
+func (m *model) compareNames(e *env, tx store.Tx) error {
+	for n := range modelNames {
+		name := fmt.Sprint("name", n)
+		owner, err := tx.Names().Owner(name)
+		if want := m.owner(name); want == "" {
+			e.is(err, errdefs.ErrNotFound)
+		} else {
+			e.equal("owner of "+name, owner, want)
+		}
+		users, err := tx.Volumes().Users(name)
+		e.equal("users of "+name, users, m.users(name))
+		connected, connErr := tx.Containers().Connected(name)
+		e.equal("connected to "+name, connected, m.connected(name))
+		_, volErr := tx.Volumes().Volume(name)
+		if (volErr == nil) != m.volumes[name] {
+			e.Fatalf("volume %s: expected %v, got %v", name, m.volumes[name], volErr)
+		}
+		if err := errors.Join(err, connErr); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -26,7 +26,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		name string
 		fn   func(e *env)
 	}{}
-	for _, group := range []group{transactionRules, containerRules, execRules, volumeRules, eventRules, namespaceRules} {
+	for _, group := range []group{transactionRules, containerRules, configRules, podRules, nameRules, execRules, volumeRules, eventRules, namespaceRules} {
 		for _, c := range group {
 			cases = append(cases, struct {
 				name string

@@ -298,7 +298,7 @@ var namespaceRules = group{
 			b.refused(errdefs.ErrAlreadyExists, func(tx store.UpdateTx) error { return tx.ContainerWriter().Add(c) })
 		}
 		b.view(func(tx store.Tx) error {
-			owner, err := tx.Containers().NameOwner("x")
+			owner, err := tx.Names().Owner("x")
 			b.equal("owner of x, seen from b", owner, id(1))
 			return err
 		})

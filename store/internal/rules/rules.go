@@ -3,16 +3,14 @@
 package rules
 
 import (
-	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
 	"github.com/berth-engine/berth/store"
-	"github.com/berth-engine/berth/volume"
 )
 
 // MayRun reports whether processes may exist in a container of this status: the ones that ContainerReader.Alive returns.
@@ -36,23 +34,86 @@ func CheckNew(c *container.Container, namespace string) error {
 	return nil
 }
 
-// CheckRewrite says whether next may replace old as a container's configuration: ID, name, pod, namespace and dependencies
-// must be equal. ErrInvalidArgument.
-func CheckRewrite(old, next *container.Config) error {
-	changed := func(what string) error {
-		return errdefs.Invalid("container %q: its %s cannot be changed by rewriting its configuration", old.Name, what)
+// CheckNewPod says the same of a pod.
+func CheckNewPod(p *container.Pod, namespace string) error {
+	switch cfg := &p.Config; {
+	case cfg.ID == "":
+		return errdefs.Invalid("pod %q has no ID", cfg.Name)
+	case cfg.Name == "":
+		return errdefs.Invalid("pod %s has no name", cfg.ID)
+	case namespace != "" && cfg.Namespace != namespace:
+		return errdefs.Invalid("pod %q is of namespace %q, the store was opened in %q", cfg.Name, cfg.Namespace, namespace)
 	}
+	return nil
+}
+
+// CheckMember says whether a container may be added to a pod. ErrInvalidArgument.
+func CheckMember(c *container.Container, p *container.PodConfig) error {
+	if c.Config.Pod != p.ID {
+		return errdefs.Invalid("container %q is not of pod %q: its configuration names pod %q", c.Config.Name, p.Name, c.Config.Pod)
+	}
+	if c.Config.Namespace != p.Namespace {
+		return errdefs.Invalid("container %q is of namespace %q, its pod %q of %q", c.Config.Name, c.Config.Namespace, p.Name, p.Namespace)
+	}
+	return nil
+}
+
+// CheckRewrite says whether next may replace old as a container's configuration, as far as that is to be seen from the two: ID,
+// name, namespace, pod and networks must be equal. ErrInvalidArgument.
+func CheckRewrite(old, next *container.Config) error {
+	if err := checkIdentity(old, next); err != nil {
+		return err
+	}
+	if old.Name != next.Name {
+		return unchangeable(old, "name")
+	}
+	return nil
+}
+
+// CheckSafeRewrite says the same for a rewrite beside others: the name may change, dependencies may not.
+func CheckSafeRewrite(old, next *container.Config) error {
+	if err := checkIdentity(old, next); err != nil {
+		return err
+	}
+	if !slices.Equal(Dependencies(old), Dependencies(next)) {
+		return unchangeable(old, "dependencies")
+	}
+	return nil
+}
+
+func checkIdentity(old, next *container.Config) error {
 	switch {
 	case old.ID != next.ID:
-		return changed("ID")
-	case old.Name != next.Name:
-		return changed("name")
+		return unchangeable(old, "ID")
 	case old.Pod != next.Pod:
-		return changed("pod")
+		return unchangeable(old, "pod")
 	case old.Namespace != next.Namespace:
-		return changed("namespace")
-	case !slices.Equal(Dependencies(old), Dependencies(next)):
-		return changed("dependencies")
+		return unchangeable(old, "namespace")
+	case !sameNetworks(old.Network.Networks, next.Network.Networks):
+		return unchangeable(old, "networks")
+	}
+	return nil
+}
+
+func unchangeable(c *container.Config, what string) error {
+	return errdefs.Invalid("container %q: its %s cannot be changed by rewriting its configuration", c.Name, what)
+}
+
+func sameNetworks(a, b map[string]container.NetworkOptions) bool {
+	return maps.EqualFunc(a, b, func(x, y container.NetworkOptions) bool {
+		return x.StaticMAC == y.StaticMAC && x.InterfaceName == y.InterfaceName && slices.Equal(x.StaticIPs, y.StaticIPs) &&
+			slices.Equal(x.Aliases, y.Aliases) && maps.Equal(x.Options, y.Options)
+	})
+}
+
+// CheckPodRewrite says whether next may replace old as a pod's configuration: ID, name and namespace must be equal.
+// ErrInvalidArgument.
+func CheckPodRewrite(old, next *container.PodConfig) error {
+	switch {
+	case old.Name != next.Name:
+		return errdefs.Invalid("pod %q: its name cannot be changed by rewriting its configuration", old.Name)
+	case old.Namespace != next.Namespace:
+		return errdefs.Invalid("pod %q: its namespace cannot be changed by rewriting its configuration", old.Name)
 	}
 	return nil
 }
@@ -73,6 +134,39 @@ func VolumesOf(c *container.Config) []string {
 	return sorted(names)
 }
 
+// NetworksOf returns the names of the networks that c is connected to, sorted.
+func NetworksOf(c *container.Config) []string {
+	return slices.Sorted(maps.Keys(c.Network.Networks))
+}
+
+// Without returns those of a that are not in b. Both are sorted.
+func Without(a, b []string) (rest []string) {
+	for _, s := range a {
+		if _, found := slices.BinarySearch(b, s); !found {
+			rest = append(rest, s)
+		}
+	}
+	return rest
+}
+
+// Outside returns the IDs that are not among the members.
+func Outside(ids []string, members map[string]bool) (rest []string) {
+	for _, id := range ids {
+		if !members[id] {
+			rest = append(rest, id)
+		}
+	}
+	return rest
+}
+
+// ExecIDs returns the IDs of exec sessions.
+func ExecIDs(es []*container.ExecSession) (ids []string) {
+	for _, s := range es {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
 func sorted(s []string) []string {
 	slices.Sort(s)
 	return slices.Compact(s)
@@ -81,6 +175,11 @@ func sorted(s []string) []string {
 // OldestFirst orders containers by creation time; those of the same time stay as they are.
 func OldestFirst(cs []*container.Container) {
 	slices.SortStableFunc(cs, func(a, b *container.Container) int { return a.Config.Created.Compare(b.Config.Created) })
+}
+
+// OldestPodFirst orders pods by creation time; those of the same time stay as they are.
+func OldestPodFirst(ps []*container.Pod) {
+	slices.SortStableFunc(ps, func(a, b *container.Pod) int { return a.Config.Created.Compare(b.Config.Created) })
 }
 
 // OldestExecFirst orders exec sessions by creation time; those of the same time stay as they are.
@@ -136,77 +235,4 @@ func ComparePaths(file string, p, given store.Paths) error {
 		}
 	}
 	return nil
-}
-
-// EmptyReference is the ErrEmptyReference for a lookup.
-func EmptyReference(kind string) error {
-	return errdefs.New(errdefs.ErrInvalidArgument, "%s: %w", kind, store.ErrEmptyReference)
-}
-
-// Ambiguous is the ErrAmbiguous for a prefix that fits more than one.
-func Ambiguous(kind, ref string) error {
-	return errdefs.New(errdefs.ErrInvalidArgument, "%s %q is %w: more than one begins with it, give more of it", kind, ref, store.ErrAmbiguous)
-}
-
-// IDTaken is the ErrAlreadyExists for an ID.
-func IDTaken(id string) error { return errdefs.AlreadyExists("ID %s is already in use", id) }
-
-// VolumeExists is the ErrAlreadyExists for a volume.
-func VolumeExists(v *volume.Volume) error {
-	return errdefs.AlreadyExists("volume %q already exists", v.Name)
-}
-
-// NoOwner is the ErrNotFound for a name that nothing has.
-func NoOwner(name string) error { return errdefs.NotFound("no container or pod is named %q", name) }
-
-// EmptyName is the ErrInvalidArgument for renaming a container to nothing.
-func EmptyName(c *container.Config) error {
-	return errdefs.Invalid("container %q: the new name is empty", c.Name)
-}
-
-// NoDependency is the ErrNotFound for adding a container that depends on one that does not exist.
-func NoDependency(c *container.Config, id string) error {
-	return errdefs.NotFound("container %q depends on %s: no such container", c.Name, id)
-}
-
-// ForeignDependency is the ErrConflict for a dependency in another namespace.
-func ForeignDependency(c *container.Config, id, namespace string) error {
-	return errdefs.Conflict("container %q of namespace %q cannot depend on %s of namespace %q", c.Name, c.Namespace, id, namespace)
-}
-
-// NoExitCode is the ErrNotFound for an exit code.
-func NoExitCode(id string) error {
-	return errdefs.NotFound("no exit code of container %s is known", id)
-}
-
-// HasDependents is the ErrConflict for removing a container that others depend on.
-func HasDependents(c *container.Config, ids []string) error {
-	return errdefs.Conflict("container %q is needed by %s: remove %s first", c.Name, strings.Join(ids, ", "), them(ids))
-}
-
-// HasExecs is the ErrConflict for removing a container that exec sessions refer to.
-func HasExecs(c *container.Config, ids []string) error {
-	return errdefs.Conflict("container %q has exec sessions: %s", c.Name, strings.Join(ids, ", "))
-}
-
-// VolumeInUse is the ErrConflict for removing a volume that containers use.
-func VolumeInUse(name string, ids []string) error {
-	return errdefs.Conflict("volume %q is used by %s: remove %s first", name, strings.Join(ids, ", "), them(ids))
-}
-
-// Damaged is the ErrCorrupt of a file, with what is wrong with it.
-func Damaged(file string, what any) error {
-	return errdefs.New(errdefs.ErrInternal, `%s: %w (%v): "berth system check --repair" saves what can be read into a new one and keeps the old`, file, store.ErrCorrupt, what)
-}
-
-// Newer is the ErrNewer of a file.
-func Newer(file string, version, known int) error {
-	return errdefs.New(errdefs.ErrInternal, "%s: %w (format %d, this version reads up to %d): use that version of berth or a later one, or another root directory", file, store.ErrNewer, version, known)
-}
-
-func them(ids []string) string {
-	if len(ids) == 1 {
-		return "it"
-	}
-	return fmt.Sprintf("these %d", len(ids))
 }

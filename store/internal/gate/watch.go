@@ -1,4 +1,4 @@
-package sqlite
+package gate
 
 import (
 	"context"
@@ -9,17 +9,17 @@ import (
 	"github.com/berth-engine/berth/errdefs"
 )
 
-// Watch implements store.Store. The channel is closed when ctx ends.
-func (s *Store) Watch(ctx context.Context) (<-chan struct{}, error) {
+// Watch returns a channel that gets a value after commits by any process, and is closed when ctx ends, as store.Store says.
+func (g *Gate) Watch(ctx context.Context) (<-chan struct{}, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
-		return nil, errdefs.Unavailable("cannot watch %s: inotify_init1: %w: raise fs.inotify.max_user_instances", s.path, err)
+		return nil, errdefs.Unavailable("cannot watch %s: inotify_init1: %w: raise fs.inotify.max_user_instances", g.f.Name(), err)
 	}
 	f := os.NewFile(uintptr(fd), "inotify")
 	// A modification is a commit; closing, also by the death of a process, may be one that could not say so.
-	if _, err := unix.InotifyAddWatch(fd, s.gate.f.Name(), unix.IN_MODIFY|unix.IN_CLOSE_WRITE); err != nil {
+	if _, err := unix.InotifyAddWatch(fd, g.f.Name(), unix.IN_MODIFY|unix.IN_CLOSE_WRITE); err != nil {
 		f.Close()
-		return nil, errdefs.Unavailable("cannot watch %s: inotify_add_watch: %w", s.gate.f.Name(), err)
+		return nil, errdefs.Unavailable("cannot watch %s: inotify_add_watch: %w", g.f.Name(), err)
 	}
 	ch := make(chan struct{}, 1)
 	stop := context.AfterFunc(ctx, func() { f.Close() })

@@ -1,4 +1,6 @@
-package sqlite
+// Package gate is the file in which the processes that share a database file meet: who writes, who has it open, and who is to be
+// told of a commit. It is of the same form for all back ends, so that a database can be converted from one to another.
+package gate
 
 import (
 	"context"
@@ -12,44 +14,47 @@ import (
 	"github.com/berth-engine/berth/internal/ofd"
 )
 
+// Patience bounds how long anything waits here.
+const Patience = 30 * time.Second
+
 // The bytes of FILE-lock that are locked.
 const (
 	byteWrite = 0 // exclusive while writing
 	byteUse   = 1 // shared while the database is open, exclusive while it is replaced
 )
 
-// gate is FILE-lock, where the processes that use a database meet.
-type gate struct {
+// Gate is FILE-lock, open.
+type Gate struct {
 	f *os.File
 	// writer holds a token while nobody in this Store writes.
 	writer chan struct{}
 }
 
-// openGate opens FILE-lock of the database at path, making it and its directory if they are not there.
-func openGate(path string) (*gate, error) {
+// Open opens FILE-lock of the database at path, making it and its directory if they are not there.
+func Open(path string) (*Gate, error) {
 	open := func() (*os.File, error) { return os.OpenFile(path+"-lock", os.O_RDWR|os.O_CREATE, 0o600) }
 	f, err := open()
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return nil, explainFile(err)
+			return nil, ExplainFile(err)
 		}
 		f, err = open()
 	}
 	if err != nil {
-		return nil, explainFile(err)
+		return nil, ExplainFile(err)
 	}
-	g := &gate{f: f, writer: make(chan struct{}, 1)}
+	g := &Gate{f: f, writer: make(chan struct{}, 1)}
 	g.writer <- struct{}{}
 	return g, nil
 }
 
-// use marks the database as open until the gate is closed; it waits while another process replaces it.
-func (g *gate) use(ctx context.Context) error {
+// Use marks the database as open until the gate is closed; it waits while another process replaces it.
+func (g *Gate) Use(ctx context.Context) error {
 	ok, err := ofd.Try(g.f, ofd.Shared, byteUse)
 	if err != nil || ok {
 		return g.explain(err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errRepaired)
+	ctx, cancel := context.WithTimeoutCause(ctx, Patience, errReplaced)
 	defer cancel()
 	if err := ofd.Lock(ctx, g.f, ofd.Shared, byteUse, func() { g.f.Close() }); err != nil {
 		return g.explain(waited(ctx, err))
@@ -57,20 +62,20 @@ func (g *gate) use(ctx context.Context) error {
 	return nil
 }
 
-// alone is use, and keeps all others out. It reports false if any other has the database open.
-func (g *gate) alone() (bool, error) {
+// Alone is Use, and keeps all others out. It reports false if any other has the database open.
+func (g *Gate) Alone() (bool, error) {
 	ok, err := ofd.Try(g.f, ofd.Exclusive, byteUse)
 	return ok, g.explain(err)
 }
 
 var (
-	errRepaired = errors.New("it is being repaired by another process")
+	errReplaced = errors.New("it is being repaired or converted by another process")
 	errWritten  = errors.New("another process has been writing to it")
 )
 
-// lock waits for its turn to write, for at most patience, and returns what ends it.
-func (g *gate) lock(ctx context.Context) (unlock func(), err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errWritten)
+// Lock waits for its turn to write, for at most Patience, and returns what ends it.
+func (g *Gate) Lock(ctx context.Context) (unlock func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, Patience, errWritten)
 	defer cancel()
 	select {
 	case <-g.writer:
@@ -98,23 +103,24 @@ func (g *gate) lock(ctx context.Context) (unlock func(), err error) {
 	return unlock, nil
 }
 
-// notify tells those who watch that there was a commit, which can now be read.
-func (g *gate) notify() {
+// Notify tells those who watch that there was a commit, which can now be read.
+func (g *Gate) Notify() {
 	g.f.WriteAt([]byte{'\n'}, 0) // if this fails, closing the file notifies
 }
 
-func (g *gate) close() error { return g.f.Close() }
+// Close lets others have what was held.
+func (g *Gate) Close() error { return g.f.Close() }
 
 // waited returns why a wait was given up: the caller's own end of patience, or ours.
 func waited(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause == errRepaired || cause == errWritten {
-		return errdefs.Unavailable("%w for %v", cause, patience.Round(time.Second))
+	if cause := context.Cause(ctx); cause == errReplaced || cause == errWritten {
+		return errdefs.Unavailable("%w for %v", cause, Patience.Round(time.Second))
 	}
 	return err
 }
 
 // explain says which file an error is about.
-func (g *gate) explain(err error) error {
+func (g *Gate) explain(err error) error {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
@@ -124,8 +130,8 @@ func (g *gate) explain(err error) error {
 	return errdefs.Internal("%s: cannot be locked: %w", g.f.Name(), err)
 }
 
-// explainFile gives an error of the file system's its class.
-func explainFile(err error) error {
+// ExplainFile gives an error of the file system's its class.
+func ExplainFile(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return errdefs.With(errdefs.ErrPermissionDenied, err)
