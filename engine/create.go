@@ -19,6 +19,7 @@ import (
 	"github.com/berth-engine/berth/event"
 	"github.com/berth-engine/berth/image"
 	"github.com/berth-engine/berth/lock"
+	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/store"
 )
 
@@ -69,6 +70,9 @@ func (s *Containers) create(ctx context.Context, o CreateOptions, toRun bool) (C
 	e := s.e
 	if err := validateCreate(o); err != nil {
 		return Created{}, nil, err
+	}
+	if toRun {
+		monitored.ExpectProcess()
 	}
 	if err := e.runtimeForNew(ctx, o.Runtime); err != nil {
 		return Created{}, nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-engine/berth/internal/config"
 	"github.com/berth-engine/berth/lock"
 	"github.com/berth-engine/berth/ociruntime"
+	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/store"
 )
 
@@ -49,6 +50,7 @@ type Engine struct {
 type settings struct {
 	root, runRoot, configFile, runtime, cgroupManager, database, command, monitor, namespace string
 
+	starts bool
 	logger *slog.Logger
 }
 
@@ -92,6 +94,10 @@ func WithMonitor(path string) Option { return func(s *settings) { s.monitor = pa
 // WithNamespace sees and makes only containers of this namespace of the store.
 func WithNamespace(name string) Option { return func(s *settings) { s.namespace = name } }
 
+// WithStart says that a process is about to be started: the kernel takes up to 10 ms to get ready for that, which then pass while the
+// engine is opened. Without it they begin to pass with Run, Start or the like.
+func WithStart() Option { return func(s *settings) { s.starts = true } }
+
 // WithLogger receives what goes wrong without being an error of any call.
 func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.logger = l } }
 
@@ -102,6 +108,9 @@ func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.logger = l
 // paths; store.ErrNewer and store.ErrCorrupt.
 func Open(ctx context.Context, opts ...Option) (*Engine, error) {
 	s := newSettings(opts)
+	if s.starts {
+		monitored.ExpectProcess()
+	}
 	facts, err := host.Read()
 	if err != nil {
 		return nil, err

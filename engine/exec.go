@@ -12,6 +12,7 @@ import (
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
 	"github.com/berth-engine/berth/ociruntime"
+	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/rootfs"
 	"github.com/berth-engine/berth/store"
 )
@@ -36,6 +37,7 @@ func (e *Engine) newExec(ctx context.Context, ref string, o ExecOptions) (*conta
 	if len(o.Command) == 0 {
 		return nil, nil, errdefs.Invalid("no command to run in container %s", ref)
 	}
+	monitored.ExpectProcess()
 	c, err := e.lookup(ctx, ref)
 	if err != nil {
 		return nil, nil, err

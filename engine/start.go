@@ -14,6 +14,7 @@ import (
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
 	"github.com/berth-engine/berth/ociruntime"
+	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/rootfs"
 	"github.com/berth-engine/berth/store"
 )
@@ -191,6 +192,7 @@ type starting struct {
 // startLocked starts a container that does not run. The caller holds its lock, and has it reconciled. On error the host is what it
 // was, and the record says why.
 func (e *Engine) startLocked(ctx context.Context, c *container.Container, req startRequest) (*ociruntime.Process, error) {
+	monitored.ExpectProcess()
 	s := &starting{e: e, c: c, req: req, before: c.State}
 	if c.State.Status == container.Initialized {
 		if err := s.letRun(ctx); err != nil {

@@ -44,6 +44,9 @@ type settings struct {
 	StorageDriver       string
 	LogLevel            string
 	Debug, showsVersion bool
+
+	// starts is no flag: the command starts a process.
+	starts bool
 }
 
 // services are the engine as the commands see it. Each field is an interface declared beside the commands that call it.
@@ -75,6 +78,12 @@ func (a *app) services(ctx context.Context) (*services, error) {
 	}
 	a.opened = s
 	return s, nil
+}
+
+// servicesToStart is services for a command that is about to start a process, which the kernel gets ready for meanwhile.
+func (a *app) servicesToStart(ctx context.Context) (*services, error) {
+	a.settings.starts = true
+	return a.services(ctx)
 }
 
 // close ends what services opened.

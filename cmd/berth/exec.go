@@ -56,7 +56,7 @@ there is none of that name, 125 if Berth failed. If this command is interrupted,
 }
 
 func (a *app) exec(ctx context.Context, o execFlags, args []string) error {
-	s, err := a.services(ctx)
+	s, err := a.servicesToStart(ctx)
 	if err != nil {
 		return err
 	}

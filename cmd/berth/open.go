@@ -28,6 +28,9 @@ func engineOptions(s settings, log *slog.Logger) []engine.Option {
 			opts = append(opts, o.option(o.value))
 		}
 	}
+	if s.starts {
+		opts = append(opts, engine.WithStart())
+	}
 	return opts
 }
 

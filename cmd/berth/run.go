@@ -95,7 +95,7 @@ func (a *app) runContainer(ctx context.Context, o *runFlags, args []string) erro
 	if err != nil {
 		return err
 	}
-	s, err := a.services(ctx)
+	s, err := a.servicesToStart(ctx)
 	if err != nil {
 		return err
 	}

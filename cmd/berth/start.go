@@ -50,7 +50,7 @@ command's.`,
 }
 
 func (a *app) start(ctx context.Context, o startFlags, args []string) error {
-	s, err := a.services(ctx)
+	s, err := a.servicesToStart(ctx)
 	if err != nil {
 		return err
 	}
