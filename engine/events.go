@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
 	"github.com/berth-engine/berth/store"
 )
@@ -12,7 +13,10 @@ import (
 const eventBatch = 256
 
 // Events gives fn the events that the options select, in order, none twice and none left out. Without Follow it ends with those
-// that exist; with it, at Until, at the end of ctx or when fn returns an error. It does not poll.
+// that exist; with it, at Until or Last, at the end of ctx or when fn returns an error. It does not poll.
+//
+// ErrNotFound if events that were asked for by number, or that came while following, have been pruned before they could be read: whoever keeps a
+// picture of the containers has to draw it anew.
 func (s *System) Events(ctx context.Context, o EventsOptions, fn EventFunc) error {
 	filter, err := event.ParseFilters(o.Filters)
 	if err != nil {
@@ -27,8 +31,8 @@ func (s *System) Events(ctx context.Context, o EventsOptions, fn EventFunc) erro
 			return err
 		}
 	}
-	last, err := s.e.firstEvent(ctx, o)
-	if err != nil {
+	r := &eventReader{e: s.e, filter: filter, until: o.Until, end: o.Last, fn: fn}
+	if err := r.begin(ctx, o); err != nil {
 		return err
 	}
 	var until <-chan time.Time
@@ -38,7 +42,7 @@ func (s *System) Events(ctx context.Context, o EventsOptions, fn EventFunc) erro
 		until = timer.C
 	}
 	for {
-		over, err := s.e.sendEvents(ctx, &last, filter, o.Until, fn)
+		over, err := r.send(ctx)
 		if err != nil || over || !o.Follow {
 			return err
 		}
@@ -46,57 +50,81 @@ func (s *System) Events(ctx context.Context, o EventsOptions, fn EventFunc) erro
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-until:
-			_, err := s.e.sendEvents(ctx, &last, filter, o.Until, fn)
+			_, err := r.send(ctx)
 			return err
 		case <-changes:
 		}
 	}
 }
 
-// firstEvent is the sequence number after which to begin: what is asked for, else the newest when following, else none.
-func (e *Engine) firstEvent(ctx context.Context, o EventsOptions) (seq uint64, err error) {
-	switch {
-	case o.After > 0:
-		return o.After, nil
-	case !o.Since.IsZero():
-		err = e.store.View(ctx, func(tx store.Tx) error {
-			seq, err = tx.Events().Since(o.Since)
-			return err
-		})
-		return seq, err
-	case o.Follow && o.Until.IsZero():
-		return e.lastEvent(ctx)
-	}
-	return 0, nil
+// eventReader is one reading of the events.
+type eventReader struct {
+	e      *Engine
+	filter event.Filter
+	until  time.Time
+	end    uint64 // 0 for none
+	fn     EventFunc
+
+	last     uint64 // the newest that has been read
+	gapless  bool   // the one after last must be there
+	newBatch []event.Event
 }
 
-// sendEvents gives fn what there is after *last, and reports whether an event at or after until was reached.
-func (e *Engine) sendEvents(ctx context.Context, last *uint64, filter event.Filter, until time.Time, fn EventFunc) (over bool, err error) {
+// begin finds where to begin: at what is asked for, else after the newest event when following, else at the first.
+func (r *eventReader) begin(ctx context.Context, o EventsOptions) error {
+	if o.First > 0 {
+		r.last, r.gapless = o.First-1, true
+		return nil
+	}
+	return r.e.store.View(ctx, func(tx store.Tx) (err error) {
+		switch {
+		case !o.Since.IsZero():
+			r.last, err = tx.Events().Since(o.Since)
+		case o.Follow && o.Until.IsZero() && o.Last == 0:
+			r.last, err = tx.Events().Last()
+			r.gapless = true
+		}
+		return err
+	})
+}
+
+// send gives fn what has come, and reports whether the end was reached. Times are not in order, since an exit is recorded after it has
+// happened: only a number ends the reading early.
+func (r *eventReader) send(ctx context.Context) (over bool, err error) {
 	for {
-		var batch []event.Event
-		err := e.store.View(ctx, func(tx store.Tx) error {
-			batch = batch[:0]
-			return tx.Events().After(*last, func(ev event.Event) bool {
-				batch = append(batch, ev)
-				return len(batch) < eventBatch
-			})
-		})
-		if err != nil {
+		if err := r.read(ctx); err != nil {
 			return false, err
 		}
-		for _, ev := range batch {
-			*last = ev.Seq
-			if !until.IsZero() && !ev.Time.Before(until) {
+		for _, ev := range r.newBatch {
+			if r.gapless && ev.Seq != r.last+1 {
+				return false, errdefs.NotFound("events %d to %d have been pruned before they could be read", r.last+1, ev.Seq-1)
+			}
+			if r.end != 0 && ev.Seq > r.end {
 				return true, nil
 			}
-			if filter.Match(ev) {
-				if err := fn(ev); err != nil {
+			r.last, r.gapless = ev.Seq, true
+			if (r.until.IsZero() || ev.Time.Before(r.until)) && r.filter.Match(ev) {
+				if err := r.fn(ev); err != nil {
 					return false, err
 				}
 			}
 		}
-		if len(batch) < eventBatch {
+		if r.end != 0 && r.last >= r.end {
+			return true, nil
+		}
+		if len(r.newBatch) < eventBatch {
 			return false, nil
 		}
 	}
+}
+
+// read takes the next events from a snapshot.
+func (r *eventReader) read(ctx context.Context) error {
+	return r.e.store.View(ctx, func(tx store.Tx) error {
+		r.newBatch = r.newBatch[:0]
+		return tx.Events().After(r.last, func(ev event.Event) bool {
+			r.newBatch = append(r.newBatch, ev)
+			return len(r.newBatch) < eventBatch
+		})
+	})
 }

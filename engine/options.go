@@ -269,13 +269,13 @@ type ExecOptions struct {
 
 // EventsOptions select events.
 type EventsOptions struct {
-	// After is a sequence number; events above it are sent.
-	After uint64
-	Since time.Time
-	Until time.Time
-	// Follow goes on until Until or the end of the context; otherwise those that exist are sent.
+	// First and Last are the sequence numbers of the first and the last event to be sent; 0 for no such bound.
+	First, Last uint64
+	// Since and Until bound the time of an event: at or after Since, before Until.
+	Since, Until time.Time
+	// Follow goes on until Until, Last or the end of the context; otherwise those that exist are sent.
 	Follow bool
-	// Filters are Docker's and podman's: container, event, image, label, name, pod, type, volume, network.
+	// Filters are Docker's and podman's; see event.ParseFilters.
 	Filters map[string][]string
 }
 

@@ -29,9 +29,17 @@ func (e *Engine) openStoreIn(ctx context.Context, namespace string) (store.Store
 	if backend != "" && backend != "sqlite" {
 		return nil, errdefs.Invalid("database backend %q: this version of berth has sqlite", backend)
 	}
-	return sqlite.Open(ctx, e.paths.database(), store.Paths{
+	s, err := sqlite.Open(ctx, e.paths.database(), store.Paths{
 		Root: e.paths.root, RunRoot: e.paths.run, StorageRoot: e.paths.storage(), StorageRun: e.paths.storageRun(), GraphDriver: "overlay",
 	}, sqlite.Namespace(namespace))
+	if err != nil {
+		return nil, err
+	}
+	recording, err := e.record(ctx, s)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return recording, nil
 }
 
 // refresh does away, once after each boot, with what the reboot voided. On every other open it costs the reading of one small file.

@@ -46,7 +46,9 @@ type HostInfo struct {
 	Capabilities []string
 
 	LogDriver string
-	Monitor   Program
+	// EventLogger is where events are written besides the store (file, journald), or "store".
+	EventLogger string
+	Monitor     Program
 }
 
 // Distribution is what os-release(5) says.

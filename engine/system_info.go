@@ -35,6 +35,7 @@ func (e *Engine) addFacts(h *HostInfo) {
 	h.CgroupManager, h.Systemd = e.cgroupManager(), f.Systemd
 	h.Rootless, h.AppArmor, h.SELinux, h.Seccomp = f.Rootless, f.AppArmor, f.SELinux, f.Seccomp
 	h.Capabilities, h.LogDriver = e.defaultCapabilities(), e.defaultLogDriver()
+	h.EventLogger = e.eventLogger()
 	path, err := e.monitorPath()
 	h.Monitor = Program{Path: path, Version: Build().Version}
 	if err != nil {

@@ -30,6 +30,13 @@ var keys = map[string]func(values []string) (test, error){
 	"label":     label,
 	"name":      oneOf(func(e Event, v string) bool { return e.Name == v }),
 	"id":        oneOf(func(e Event, v string) bool { return strings.HasPrefix(e.ID, v) }),
+	"daemon":    oneOf(func(e Event, v string) bool { return e.Type == System && (e.Name == v || e.ID == v) }),
+	"scope":     scope,
+	"config":    nothing,
+	"node":      nothing,
+	"plugin":    nothing,
+	"secret":    nothing,
+	"service":   nothing,
 }
 
 // ParseFilters reads filters as docker events and podman events take them: from a key to its values. An event must pass every
@@ -41,6 +48,9 @@ var keys = map[string]func(values []string) (test, error){
 //   - type: container, image, pod, volume, network, system (also daemon, as Docker calls it)
 //   - label: KEY or KEY=VALUE
 //   - name, id: an object of any type, by its name or the beginning of its ID
+//   - scope: local, which all are, or swarm, which none is
+//   - daemon: the system's events, by its name or ID
+//   - config, node, plugin, secret, service: nothing, since there are no such objects here
 //
 // ErrInvalidArgument for other keys and types, and for empty values.
 func ParseFilters(filters map[string][]string) (Filter, error) {
@@ -123,6 +133,17 @@ func untagged(reference string) string {
 	}
 	return reference
 }
+
+func scope(values []string) (test, error) {
+	for _, v := range values {
+		if v != "local" && v != "swarm" {
+			return nil, errdefs.Invalid("the scope of an event is local or swarm, not %q", v)
+		}
+	}
+	return func(Event) bool { return slices.Contains(values, "local") }, nil
+}
+
+func nothing([]string) (test, error) { return func(Event) bool { return false }, nil }
 
 func action(values []string) (test, error) {
 	var wanted []Action

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,17 +26,7 @@ type eventsFlags struct {
 }
 
 // eventRow is one event as events prints it: podman's JSON, and in templates Docker's names too.
-type eventRow struct {
-	ID                string            `json:"ID,omitempty"`
-	Name              string            `json:"Name,omitempty"`
-	Image             string            `json:"Image,omitempty"`
-	Type              string            `json:"Type"`
-	Status            string            `json:"Status"`
-	Time              time.Time         `json:"Time"`
-	ContainerExitCode *int              `json:"ContainerExitCode,omitempty"`
-	Attributes        map[string]string `json:"Attributes,omitempty"`
-	Seq               uint64            `json:"Seq"`
-}
+type eventRow struct{ event.Line }
 
 // eventActor is Docker's name for the object.
 type eventActor struct {
@@ -66,15 +57,8 @@ func (e eventRow) Actor() eventActor {
 	return eventActor{ID: e.ID, Attributes: attributes}
 }
 
-func newEventRow(ev event.Event) eventRow {
-	return eventRow{
-		ID: ev.ID, Name: ev.Name, Image: ev.Image, Type: string(ev.Type), Status: string(ev.Action), Time: ev.Time,
-		ContainerExitCode: ev.ExitCode, Attributes: ev.Attributes, Seq: ev.Seq,
-	}
-}
-
-// line is the event in one line, as podman prints it.
-func (e eventRow) line(noTrunc bool) string {
+// text is the event in one line, as podman prints it.
+func (e eventRow) text(noTrunc bool) string {
 	head := fmt.Sprintf("%s %s %s", e.Time.Local().Format("2006-01-02 15:04:05.999999999 -0700 MST"), e.Type, e.Status)
 	id := shortID(e.ID, noTrunc)
 	switch event.Type(e.Type) {
@@ -115,10 +99,12 @@ Without --since and --until it prints what happens from now on, until it is inte
 --stream=false it prints what has happened and ends.
 
 A --since or --until is a time (2006-01-02T15:04:05, with or without a zone, or a date), a number of
-seconds since 1970, or a duration before now (10m, 1h30m).
+seconds since 1970, a duration before now (10m, 1h30m), or seq:N for the event with the number N, that
+one included. Events are numbered without a gap: who has seen N and asks for seq:N+1 misses none, and
+gets an error if old ones have been pruned meanwhile.
 
-Filters are container, image, volume, pod, type, event, label and name, as --filter KEY=VALUE; values
-of one key are alternatives, keys must all hold.`,
+Filters are container, image, volume, network, pod, type, event, label, name, id, scope and daemon, as
+--filter KEY=VALUE; values of one key are alternatives (of label, all must hold), keys must all hold.`,
 		Example: `berth events --since 1h --stream=false
 berth events --filter event=died --format '{{.Name}} {{.ContainerExitCode}}'`,
 		Args: noArgs,
@@ -151,7 +137,7 @@ func showEvents(ctx context.Context, a *app, f eventsFlags) error {
 	if err != nil {
 		return err
 	}
-	return s.System.Events(ctx, options, func(ev event.Event) error { return show(newEventRow(ev)) })
+	return s.System.Events(ctx, options, func(ev event.Event) error { return show(eventRow{ev.Line()}) })
 }
 
 // options turns the flags into the engine's.
@@ -161,19 +147,35 @@ func (f eventsFlags) options(now time.Time) (engine.EventsOptions, error) {
 	if o.Filters, err = parseFilters(f.filters); err != nil {
 		return o, err
 	}
-	if f.since != "" {
-		if o.Since, err = container.ParseTime(f.since, now); err != nil {
-			return o, errdefs.Invalid("--since: %w", err)
-		}
+	if o.First, o.Since, err = parseMoment("--since", f.since, now); err != nil {
+		return o, err
 	}
-	if f.until != "" {
-		if o.Until, err = container.ParseTime(f.until, now); err != nil {
-			return o, errdefs.Invalid("--until: %w", err)
-		}
+	if o.Last, o.Until, err = parseMoment("--until", f.until, now); err != nil {
+		return o, err
+	}
+	if !o.Until.IsZero() {
 		// Nothing comes after a time that has passed.
 		o.Follow = o.Follow && o.Until.After(now)
 	}
 	return o, nil
+}
+
+// parseMoment reads a time, or seq:N for the event with the number N. Nothing is neither.
+func parseMoment(flag, text string, now time.Time) (seq uint64, t time.Time, err error) {
+	if text == "" {
+		return 0, t, nil
+	}
+	number, isSeq := strings.CutPrefix(text, "seq:")
+	if !isSeq {
+		if t, err = container.ParseTime(text, now); err != nil {
+			err = errdefs.Invalid("%s: %w", flag, err)
+		}
+		return 0, t, err
+	}
+	if seq, err = strconv.ParseUint(number, 10, 64); err != nil || seq == 0 {
+		return 0, t, errdefs.Invalid("%s %q: want seq:N, where N is the number of an event, from 1", flag, text)
+	}
+	return seq, t, nil
 }
 
 // eventPrinter returns the function that prints one event by --format.
@@ -181,7 +183,7 @@ func eventPrinter(w io.Writer, f eventsFlags) (func(eventRow) error, error) {
 	switch {
 	case f.format == "":
 		return func(e eventRow) error {
-			_, err := fmt.Fprintln(w, e.line(f.noTrunc))
+			_, err := fmt.Fprintln(w, e.text(f.noTrunc))
 			return err
 		}, nil
 	case isJSON(f.format):

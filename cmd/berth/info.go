@@ -229,7 +229,7 @@ func newInfoHost(h engine.HostInfo) infoHost {
 		Distribution: infoDistribution{
 			Distribution: h.Distribution.ID, Version: h.Distribution.Version, Codename: h.Distribution.Codename,
 		},
-		EventLogger: "store", Linkmode: "static", LogDriver: h.LogDriver,
+		EventLogger: h.EventLogger, Linkmode: "static", LogDriver: h.LogDriver,
 		MemFree: h.Memory.Free, MemTotal: h.Memory.Total, SwapFree: h.Memory.SwapFree, SwapTotal: h.Memory.SwapTotal,
 		Monitor: infoProgram(h.Monitor),
 		Security: infoSecurity{

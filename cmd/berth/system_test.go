@@ -88,6 +88,15 @@ func TestEventsFlagsBecomeOptions(t *testing.T) {
 	if f.asked.Follow {
 		t.Error("expected not to follow until a time that has passed")
 	}
+	berthWith(t, s, nil, "events", "--since", "seq:7", "--until", "seq:9")
+	want = engine.EventsOptions{First: 7, Last: 9, Follow: true}
+	if !reflect.DeepEqual(f.asked, want) {
+		t.Errorf("expected %+v, got %+v", want, f.asked)
+	}
+	for _, bad := range []string{"seq:", "seq:0", "seq:-1", "seq:1.5", "seq:x"} {
+		mustFail(t, s, exitEngine, "seq:N", "events", "--since", bad)
+		mustFail(t, s, exitEngine, "--until", "events", "--until", bad)
+	}
 	mustFail(t, s, exitEngine, "--since", "events", "--since", "yesterday")
 	mustFail(t, s, exitEngine, "--format", "events", "--format", "{{.Nope")
 }

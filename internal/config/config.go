@@ -9,6 +9,7 @@ package config
 type Config struct {
 	Containers Containers
 	Engine     Engine
+	Berth      Berth
 	// Files are those that were read, in order; later ones have won.
 	Files []string
 }
@@ -57,12 +58,20 @@ type Containers struct {
 	Volumes             []string
 }
 
+// Berth is the table [berth], which other engines pass over.
+type Berth struct {
+	EventsMaxAge    string // a duration (time.ParseDuration)
+	EventsMaxNumber *int64
+}
+
 // Engine is the table [engine].
 type Engine struct {
 	CgroupManager         string
 	DatabaseBackend       string
 	DetachKeys            *string // empty disables detaching
 	Env                   []string
+	EventsLogFile         string // events_logfile_path
+	EventsLogFileMaxSize  string // bytes, or with a unit
 	EventsLogger          string
 	ImageDefaultTransport string
 	ImageVolumeMode       string

@@ -190,14 +190,14 @@ func TestEveryKeyIsRead(t *testing.T) {
 		}
 		seen[field] = name
 	}
-	if fields := reflect.TypeFor[Containers]().NumField() + reflect.TypeFor[Engine]().NumField(); fields != len(seen) {
+	if fields := reflect.TypeFor[Containers]().NumField() + reflect.TypeFor[Engine]().NumField() + reflect.TypeFor[Berth]().NumField(); fields != len(seen) {
 		t.Errorf("%d fields are set by %d keys, want one key for each field", fields, len(seen))
 	}
 }
 
 // changedField is the name of the one field that is not zero.
 func changedField(c Config) string {
-	for _, table := range []any{c.Containers, c.Engine} {
+	for _, table := range []any{c.Containers, c.Engine, c.Berth} {
 		v := reflect.ValueOf(table)
 		for i := range v.NumField() {
 			if !v.Field(i).IsZero() {

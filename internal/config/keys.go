@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 )
 
 // setter puts a decoded value into the configuration. Its error says what it should have been.
@@ -55,10 +56,15 @@ var keys = map[string]setter{
 	"containers.utsns":           text(func(c *Config) *string { return &c.Containers.UTSNS }),
 	"containers.volumes":         list(func(c *Config) *[]string { return &c.Containers.Volumes }),
 
+	"berth.events_max_age":    text(func(c *Config) *string { return &c.Berth.EventsMaxAge }),
+	"berth.events_max_number": optionalNumber(func(c *Config) **int64 { return &c.Berth.EventsMaxNumber }),
+
 	"engine.cgroup_manager":          text(func(c *Config) *string { return &c.Engine.CgroupManager }),
 	"engine.database_backend":        text(func(c *Config) *string { return &c.Engine.DatabaseBackend }),
 	"engine.detach_keys":             optionalText(func(c *Config) **string { return &c.Engine.DetachKeys }),
 	"engine.env":                     list(func(c *Config) *[]string { return &c.Engine.Env }),
+	"engine.events_logfile_max_size": textOrNumber(func(c *Config) *string { return &c.Engine.EventsLogFileMaxSize }),
+	"engine.events_logfile_path":     text(func(c *Config) *string { return &c.Engine.EventsLogFile }),
 	"engine.events_logger":           text(func(c *Config) *string { return &c.Engine.EventsLogger }),
 	"engine.image_default_transport": text(func(c *Config) *string { return &c.Engine.ImageDefaultTransport }),
 	"engine.image_volume_mode":       text(func(c *Config) *string { return &c.Engine.ImageVolumeMode }),
@@ -105,6 +111,21 @@ func optionalText(field func(*Config) **string) setter { return optional("a stri
 func optionalFlag(field func(*Config) **bool) setter   { return optional("true or false", field) }
 func optionalNumber(field func(*Config) **int64) setter {
 	return optional("an integer", field)
+}
+
+// textOrNumber is text for what may be written without quotation marks, too.
+func textOrNumber(field func(*Config) *string) setter {
+	return func(c *Config, value any) error {
+		switch v := value.(type) {
+		case string:
+			*field(c) = v
+		case int64:
+			*field(c) = strconv.FormatInt(v, 10)
+		default:
+			return wrongType("a string or an integer", value)
+		}
+		return nil
+	}
 }
 
 // list sets a list of strings. The element {append=true} adds to what earlier files have set instead of replacing it.

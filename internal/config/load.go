@@ -136,7 +136,7 @@ func (c *Config) apply(content string) error {
 	if _, err := toml.Decode(content, &tables); err != nil {
 		return err
 	}
-	for _, table := range []string{"containers", "engine"} {
+	for _, table := range []string{"berth", "containers", "engine"} {
 		values, ok := tables[table].(map[string]any)
 		if !ok && tables[table] != nil {
 			return fmt.Errorf("%s: want a table, got %s", table, kindOf(tables[table]))
