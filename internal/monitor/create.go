@@ -280,7 +280,7 @@ func (c *creation) result() error {
 		syscall.Close(c.errorFD)
 	}
 	m.loop.watch(m.child.pidfd, eventIn, &m.child)
-	m.oom.open(m.child.pid, m.chunk)
+	m.oom.open(&m.loop, m.child.pid, m.chunk)
 	for i := range m.outputs {
 		m.outputs[i].watch()
 	}

@@ -40,6 +40,7 @@ func (m *monitor) reap() {
 }
 
 func (m *monitor) ended() {
+	m.oom.ready(0) // first, while the control group is there
 	m.exited = true
 	m.exit.sec, m.exit.nsec = clock(clockRealtime)
 	m.loop.close(m.child.pidfd)
@@ -52,9 +53,8 @@ func (m *monitor) finish() {
 	m.stdin.close()
 	m.drain()
 	m.log.close()
-	var scratch [512]byte // the shared buffer may be on its way to a client
 	m.record = wire.Exit{
-		Code: m.exit.code, Signal: m.exit.signal, OOM: m.oom.killed(scratch[:]), Sec: m.exit.sec, Nsec: m.exit.nsec,
+		Code: m.exit.code, Signal: m.exit.signal, OOM: m.oom.killed(), Sec: m.exit.sec, Nsec: m.exit.nsec,
 	}.Append(nil)
 	m.writeRecord()
 	m.deliver()

@@ -79,7 +79,7 @@ func Main(args, environ []string) int {
 
 // init makes an empty monitor of one that has its options.
 func (m *monitor) init() {
-	m.listenFD, m.terminalFD = -1, -1
+	m.listenFD, m.terminalFD, m.oom.fd = -1, -1, -1
 	m.stdin.m, m.stdin.fd, m.stdin.due = m, -1, m.o.stdin
 	m.listener.m = m
 	m.outputs = m.room.outputs[:0]
