@@ -91,6 +91,16 @@ type Paths struct {
 	GraphDriver string
 }
 
+// RepairReport says what the repair of a damaged database did.
+type RepairReport struct {
+	// Kept is where the damaged database is now.
+	Kept string
+	// Containers, Pods, Execs, Volumes and Events count what is in the new database.
+	Containers, Pods, Execs, Volumes, Events int
+	// Lost says what could not be read, as far as that is known.
+	Lost []string
+}
+
 // Store is the database. All methods may be called concurrently.
 type Store interface {
 	// View runs fn on one consistent snapshot. It never waits for a writer. fn may be long; it must not keep tx.

@@ -51,13 +51,14 @@ var allowed = map[string][]string{
 	"store/internal/contract": append([]string{"store", "store/internal/rules"}, records...),
 	"store/internal/keyed":    append([]string{"store/internal/contract", "store/internal/rules"}, records...),
 	"store/internal/gate":     {"internal/ofd", "errdefs"},
-	"store/sqlite":            append([]string{"store", "store/internal/contract", "store/internal/rules", "store/internal/gate"}, records...),
+	"store/internal/kind":     {"errdefs"},
+	"store/sqlite":            append([]string{"store", "store/internal/contract", "store/internal/rules", "store/internal/gate", "store/internal/kind"}, records...),
 	"store/bolt": append([]string{"store", "store/internal/contract", "store/internal/keyed", "store/internal/rules",
-		"store/internal/gate"}, records...),
+		"store/internal/gate", "store/internal/kind"}, records...),
 	"store/memory": append([]string{"store", "store/internal/contract", "store/internal/keyed"}, records...),
 	// Which back end a database is kept by, and how it is brought from one to another.
 	"store/backend": append([]string{"store", "store/sqlite", "store/bolt", "store/internal/contract", "store/internal/rules",
-		"store/internal/gate"}, records...),
+		"store/internal/gate", "store/internal/kind"}, records...),
 	"store/storetest": append([]string{"store"}, records...),
 
 	// The monitor's wire format is all that the two sides share. Which runtime fits is a question to the host's facts.

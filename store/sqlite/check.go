@@ -19,7 +19,7 @@ import (
 const maxProblems = 5
 
 // Check reads the whole database at path and says what is wrong with it: store.ErrCorrupt. It takes time in proportion to the
-// size of the file, holds nobody up and changes nothing. ErrNotFound; store.ErrNewer.
+// size of the file, holds nobody up and changes nothing. ErrNotFound; store.ErrNewer; ErrConflict if it is another back end's.
 func Check(ctx context.Context, path string) error {
 	s, c, err := reach(ctx, path)
 	if err != nil {
@@ -29,7 +29,7 @@ func Check(ctx context.Context, path string) error {
 	defer s.give(c)
 	version, err := c.known(ctx)
 	if err != nil {
-		return err
+		return orOtherKind(path, err)
 	}
 	if err := c.beginRead(ctx); err != nil {
 		return err

@@ -9,10 +9,10 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/store"
 	"github.com/berth-engine/berth/store/internal/contract"
 	"github.com/berth-engine/berth/store/internal/gate"
+	"github.com/berth-engine/berth/store/internal/kind"
 	"github.com/berth-engine/berth/store/internal/rules"
 )
 
@@ -23,8 +23,8 @@ type Option func(*Store)
 func Namespace(name string) Option { return func(s *Store) { s.namespace = name } }
 
 // Open opens the database at path, creating it and its directory if it is not there. It may be open any number of times, here
-// and in other processes. ErrConflict if it was created with other paths than p; store.ErrNewer, store.ErrCorrupt;
-// ErrPermissionDenied.
+// and in other processes. ErrConflict if it was created with other paths than p, or by another back end; store.ErrNewer,
+// store.ErrCorrupt; ErrPermissionDenied.
 func Open(ctx context.Context, path string, p store.Paths, opts ...Option) (*Store, error) {
 	s := &Store{path: path}
 	for _, o := range opts {
@@ -40,9 +40,21 @@ func Open(ctx context.Context, path string, p store.Paths, opts ...Option) (*Sto
 	}
 	if err := s.open(ctx, p); err != nil {
 		s.Close()
-		return nil, err
+		return nil, orOtherKind(path, err)
 	}
 	return s, nil
+}
+
+// orOtherKind is the error of a file that is no SQLite database: that it is another back end's, if so.
+func orOtherKind(path string, err error) error {
+	if !errors.Is(err, store.ErrCorrupt) {
+		return err
+	}
+	is, kerr := kind.Of(path)
+	if kerr == nil && is != kind.None && is != kind.SQLite {
+		return rules.OtherKind(path, string(is), string(kind.SQLite))
+	}
+	return err
 }
 
 // open makes the first connection, of which nearly every process needs no second, and looks at what the database says of
@@ -196,17 +208,5 @@ func install(fresh, path string) error {
 	if err := os.Rename(fresh, path); err != nil {
 		return gate.ExplainFile(err)
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return gate.ExplainFile(err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return errdefs.Internal("%s: cannot be synced: %w", dir, err)
-	}
-	return nil
+	return gate.SyncDir(filepath.Dir(path))
 }

@@ -8,28 +8,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"zombiezen.com/go/sqlite"
 
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/event"
 	"github.com/berth-engine/berth/store"
 	"github.com/berth-engine/berth/store/internal/contract"
 	"github.com/berth-engine/berth/store/internal/gate"
-	"github.com/berth-engine/berth/store/internal/rules"
 	"github.com/berth-engine/berth/volume"
 )
-
-// Report says what Repair did.
-type Report struct {
-	// Kept is where the damaged database is now; its log lies beside it.
-	Kept string
-	// Containers, Pods, Execs, Volumes and Events count what is in the new database.
-	Containers, Pods, Execs, Volumes, Events int
-	// Lost says what could not be read, as far as that is known.
-	Lost []string
-}
 
 // repaired is what the name of a new database ends in while it is put in the place of the old one. Once there is a file of
 // this name the repair is decided: a later Repair finishes it, and until then nobody opens the database.
@@ -39,8 +30,8 @@ const repaired = "-repaired"
 // another name. A container whose state cannot be read is Exited with exit code -1. A repair that is interrupted leaves either
 // the old database or the new. ErrConflict while another process, or another Store, has the database open; store.ErrNewer;
 // ErrNotFound.
-func Repair(ctx context.Context, path string) (Report, error) {
-	var report Report
+func Repair(ctx context.Context, path string) (store.RepairReport, error) {
+	var report store.RepairReport
 	if err := somethingAt(path); err != nil {
 		return report, err
 	}
@@ -76,12 +67,15 @@ func somethingAt(path string) error {
 }
 
 // rebuild writes the new database.
-func rebuild(ctx context.Context, path string, report *Report) error {
-	old, err := salvage(ctx, path, report)
+func rebuild(ctx context.Context, path string, report *store.RepairReport) error {
+	old, err := salvage(ctx, path)
 	if err != nil {
 		return err
 	}
-	if err := build(path+"-new", func(c *conn) error { return old.write(ctx, c, report) }); err != nil {
+	fill := func(c *conn) error {
+		return old.Write(contract.NewUpdateTx((&tx{conn: c, ctx: ctx, path: path}).rows(), ""), report)
+	}
+	if err := build(path+"-new", fill); err != nil {
 		return err
 	}
 	return install(path+"-new", path+repaired)
@@ -100,30 +94,13 @@ func exchange(path, kept string) error {
 	if err := os.Rename(path+repaired, path); err != nil {
 		return gate.ExplainFile(err)
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-// remains is what could be read of a damaged database.
-type remains struct {
-	meta       map[string]string
-	containers []*container.Container
-	pods       []*container.Pod
-	execs      []*container.ExecSession
-	volumes    []*volume.Volume
-	exits      map[string]contract.ExitCode
-	reserved   []contract.Reservation
-	events     []eventRow
-}
-
-type eventRow struct {
-	seq, time int64
-	json      []byte
+	return gate.SyncDir(filepath.Dir(path))
 }
 
 // salvage reads what can be read.
-func salvage(ctx context.Context, path string, report *Report) (*remains, error) {
-	old := &remains{meta: map[string]string{}, exits: map[string]contract.ExitCode{}}
-	lose := func(format string, args ...any) { report.Lost = append(report.Lost, fmt.Sprintf(format, args...)) }
+func salvage(ctx context.Context, path string) (*contract.Remains, error) {
+	old := &contract.Remains{ExitCodes: map[string]contract.ExitCode{}}
+	lose := func(format string, args ...any) { old.Lost = append(old.Lost, fmt.Sprintf(format, args...)) }
 	c, err := connect(path, sqlite.OpenReadWrite)
 	if err != nil {
 		lose("everything: %v", err)
@@ -141,13 +118,13 @@ func salvage(ctx context.Context, path string, report *Report) (*remains, error)
 		return nil, err
 	}
 	t := &scan{conn: c, ctx: ctx, lose: lose}
-	t.byKey("meta", "key", "key, value", func(r row) { old.meta[r.ColumnText(0)] = r.ColumnText(1) })
+	t.meta(old)
 	t.containers(old)
 	t.rows("exec", "session", func(r row, b []byte) error {
 		s := new(container.ExecSession)
 		err := json.Unmarshal(b, s)
 		if err == nil {
-			old.execs = append(old.execs, s)
+			old.Execs = append(old.Execs, s)
 		}
 		return err
 	})
@@ -155,31 +132,45 @@ func salvage(ctx context.Context, path string, report *Report) (*remains, error)
 		v := new(volume.Volume)
 		err := json.Unmarshal(b, v)
 		if err == nil {
-			old.volumes = append(old.volumes, v)
+			old.Volumes = append(old.Volumes, v)
 		}
 		return err
 	})
 	t.byKey("exit_code", "id", "id, namespace, code, recorded, removed", func(r row) {
 		id, e := exitOf(r)
-		old.exits[id] = e
+		old.ExitCodes[id] = e
 	})
 	if version >= versionPods {
 		t.pods(old)
 		t.reservations(old)
 	}
 	t.rows("event", "event", func(r row, b []byte) error {
-		var e struct{ Time time.Time }
+		var e event.Event
 		err := json.Unmarshal(b, &e)
 		if err == nil {
-			old.events = append(old.events, eventRow{r.ColumnInt64(0), rules.Nanos(e.Time), b})
+			old.Events = append(old.Events, e)
 		}
 		return err
 	})
 	return old, ctx.Err()
 }
 
+// meta reads what the database knew of itself.
+func (t *scan) meta(old *contract.Remains) {
+	t.byKey("meta", "key", "key, value", func(r row) {
+		switch value := r.ColumnText(1); r.ColumnText(0) {
+		case contract.KeyPaths:
+			old.Paths = value
+		case contract.KeyBoot:
+			old.Boot = value
+		case keyEvents:
+			old.LastEvent, _ = strconv.ParseUint(value, 10, 64)
+		}
+	})
+}
+
 // containers reads configurations and states, and joins them.
-func (t *scan) containers(old *remains) {
+func (t *scan) containers(old *contract.Remains) {
 	states := map[int64]container.State{}
 	t.rows("state", "state", func(r row, b []byte) error {
 		var s container.State
@@ -197,16 +188,16 @@ func (t *scan) containers(old *remains) {
 		s, ok := states[r.ColumnInt64(0)]
 		if !ok {
 			t.lose("the state of container %s", c.Config.Name)
-			s = container.State{Status: container.Exited, ExitCode: -1}
+			s = contract.LostState
 		}
 		c.State = s
-		old.containers = append(old.containers, c)
+		old.Containers = append(old.Containers, c)
 		return nil
 	})
 }
 
 // pods reads configurations and states. A state that cannot be read is empty.
-func (t *scan) pods(old *remains) {
+func (t *scan) pods(old *contract.Remains) {
 	states := map[int64]container.PodState{}
 	t.rows("pod", "state", func(r row, b []byte) error {
 		var s container.PodState
@@ -218,14 +209,14 @@ func (t *scan) pods(old *remains) {
 		p := &container.Pod{State: states[r.ColumnInt64(0)]}
 		err := json.Unmarshal(b, &p.Config)
 		if err == nil {
-			old.pods = append(old.pods, p)
+			old.Pods = append(old.Pods, p)
 		}
 		return err
 	})
 }
 
-func (t *scan) reservations(old *remains) {
-	t.byKey("reservation", "name", "name, id, reserved", func(r row) { old.reserved = append(old.reserved, reservationOf(r)) })
+func (t *scan) reservations(old *contract.Remains) {
+	t.byKey("reservation", "name", "name, id, reserved", func(r row) { old.Reservations = append(old.Reservations, reservationOf(r)) })
 }
 
 // scan reads tables around what is damaged.
@@ -278,97 +269,4 @@ func (t *scan) byKey(table, key, columns string, take func(r row)) {
 		t.query(sql+" DESC", each)
 		t.lose("a part of the table %s (%v)", table, err)
 	}
-}
-
-// write fills a new database.
-func (old *remains) write(ctx context.Context, c *conn, report *Report) error {
-	w := contract.NewUpdateTx((&tx{conn: c, ctx: ctx, path: c.path}).rows(), "")
-	for key, value := range old.meta {
-		if err := c.setMeta(key, value); err != nil {
-			return err
-		}
-	}
-	for _, part := range []func(contract.UpdateTx, *Report) error{old.writeContainers, old.writePods, old.writeOthers} {
-		if err := part(w, report); err != nil {
-			return err
-		}
-	}
-	for _, e := range old.events {
-		if err := c.exec("INSERT OR IGNORE INTO event (seq, time, event) VALUES (?, ?, ?)", e.seq, e.time, e.json); err != nil {
-			return err
-		}
-		report.Events++
-	}
-	return nil
-}
-
-// writeContainers adds containers with whatever they depend on, also if that is lost.
-func (old *remains) writeContainers(w contract.UpdateTx, report *Report) error {
-	for _, c := range old.containers {
-		err := rules.CheckNew(c, "")
-		if err == nil {
-			err = w.Free(c.Config.ID, c.Config.Name)
-		}
-		if refused(err) {
-			report.Lost = append(report.Lost, err.Error())
-			continue
-		}
-		if err == nil {
-			err = contract.Insert(w.Rows(), c)
-		}
-		if err != nil {
-			return err
-		}
-		report.Containers++
-	}
-	return nil
-}
-
-func (old *remains) writePods(w contract.UpdateTx, report *Report) error {
-	for _, p := range old.pods {
-		err := w.PodWriter().Add(p)
-		if refused(err) {
-			report.Lost = append(report.Lost, err.Error())
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		report.Pods++
-	}
-	return nil
-}
-
-// writeOthers adds what belongs to containers, and volumes.
-func (old *remains) writeOthers(w contract.UpdateTx, report *Report) error {
-	for _, v := range old.volumes {
-		if err := w.VolumeWriter().Add(v); err == nil {
-			report.Volumes++
-		} else if !refused(err) {
-			return err
-		}
-	}
-	for _, s := range old.execs {
-		if err := w.ExecWriter().Put(s); err == nil {
-			report.Execs++
-		} else if !refused(err) {
-			return err
-		}
-	}
-	for id, e := range old.exits {
-		if err := w.Rows().ExitCodes.Put(id, e); err != nil {
-			return err
-		}
-	}
-	for _, r := range old.reserved {
-		if err := w.Rows().Reservations.Put(r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// refused reports whether an error is about the record, not about the new database.
-func refused(err error) bool {
-	return errors.Is(err, errdefs.ErrAlreadyExists) || errors.Is(err, errdefs.ErrInvalidArgument) || errors.Is(err, errdefs.ErrNotFound)
 }

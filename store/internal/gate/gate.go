@@ -140,3 +140,16 @@ func ExplainFile(err error) error {
 	}
 	return errdefs.With(errdefs.ErrInternal, err)
 }
+
+// SyncDir makes the names in a directory last.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return ExplainFile(err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return errdefs.Internal("%s: cannot be synced: %w", dir, err)
+	}
+	return nil
+}

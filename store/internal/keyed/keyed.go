@@ -47,9 +47,12 @@ type Table interface {
 	Last() (string, error)
 }
 
+// Meta is the table of contract.Meta, in which a back end may keep what it needs to know of itself too.
+const Meta = "meta"
+
 // The tables. A back end makes them all.
 const (
-	tableMeta        = "meta"
+	tableMeta        = Meta
 	tableObject      = "object"
 	tableName        = "name"
 	tableContainer   = "container"
