@@ -143,7 +143,7 @@ func (e *Engine) holdImage(ctx context.Context, id string) (unlock func(), err e
 	if id == "" {
 		return func() {}, nil
 	}
-	if unlock, err = e.locks.RLock(ctx, lock.Name("image:"+id)); err != nil {
+	if unlock, err = e.locks.RLock(ctx, lock.Name(imageLock+id)); err != nil {
 		return nil, err
 	}
 	if _, err = e.images.Resolve(ctx, id); err != nil {

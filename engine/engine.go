@@ -13,7 +13,6 @@ import (
 	"github.com/berth-engine/berth/host"
 	"github.com/berth-engine/berth/image"
 	"github.com/berth-engine/berth/internal/config"
-	"github.com/berth-engine/berth/lock"
 	"github.com/berth-engine/berth/ociruntime"
 	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/store"
@@ -38,7 +37,7 @@ type Engine struct {
 	facts    host.Facts
 	paths    paths
 	store    store.Store
-	locks    *lock.Table
+	locks    lockTable
 	images   *image.Store
 	log      *slog.Logger
 
@@ -145,7 +144,7 @@ func (e *Engine) openParts(ctx context.Context) error {
 	if e.store, err = e.openStore(ctx); err != nil {
 		return err
 	}
-	e.locks = lock.Open(e.paths.run)
+	e.locks = openLocks(e.paths.run)
 	e.images = image.Open(image.Options{Root: e.paths.storage(), RunRoot: e.paths.storageRun(), Facts: e.facts})
 	e.Containers = &Containers{e}
 	e.Execs = &Execs{e}

@@ -140,7 +140,7 @@ func (s *Images) removed(ctx context.Context, reports []image.RemoveReport, err 
 // guard keeps images in use from being deleted, and new containers from being made of one that is.
 func (s *Images) guard(force bool) func(ctx context.Context, id string) (func(), error) {
 	return func(ctx context.Context, id string) (release func(), err error) {
-		if release, err = s.e.locks.Lock(ctx, lock.Name("image:"+id)); err != nil {
+		if release, err = s.e.locks.Lock(ctx, lock.Name(imageLock+id)); err != nil {
 			return nil, err
 		}
 		if err := s.free(ctx, id, force); err != nil {

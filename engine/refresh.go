@@ -47,7 +47,7 @@ func (e *Engine) refresh(ctx context.Context) error {
 	if seen, err := os.ReadFile(e.paths.boot()); err == nil && string(seen) == e.facts.BootID {
 		return nil
 	}
-	unlock, err := e.locks.Lock(ctx, lock.Name("refresh"))
+	unlock, err := e.locks.Lock(ctx, lock.Name(refreshLock))
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ type Volumes struct{ e *Engine }
 // lockVolume takes the lock of a volume's name, under which its contents are made ready, filled or deleted, so that what a new volume of
 // the name holds is not taken for what is left of the one before. Containers are locked first, and no second volume with it.
 func (e *Engine) lockVolume(ctx context.Context, name string) (unlock func(), err error) {
-	return e.locks.Lock(ctx, lock.Name("volume:"+name))
+	return e.locks.Lock(ctx, lock.Name(volumeLock+name))
 }
 
 func (e *Engine) localVolumes() volume.Local { return volume.Local{Dir: e.paths.volumes()} }

@@ -100,6 +100,7 @@ func (t *Table) wait(ctx context.Context, id string, k ofd.Kind) (unlock func(),
 	if ok {
 		return release(f, at), nil
 	}
+	noteWait(f, at)
 	// Who gives up leaves the request behind, which closes the file when it has been answered.
 	if err := ofd.Lock(ctx, f, k, at, func() { f.Close() }); err != nil {
 		if errors.Is(err, ctx.Err()) {
@@ -108,6 +109,7 @@ func (t *Table) wait(ctx context.Context, id string, k ofd.Kind) (unlock func(),
 		f.Close()
 		return nil, t.explain(err)
 	}
+	noteHeld(f)
 	return release(f, at), nil
 }
 
@@ -128,6 +130,9 @@ func (t *Table) try(k ofd.Kind, at int64) (*os.File, bool, error) {
 	if err != nil {
 		f.Close()
 		return nil, false, t.explain(err)
+	}
+	if ok {
+		noteHeld(f)
 	}
 	return f, ok, nil
 }

@@ -206,7 +206,10 @@ type fakeSystem struct {
 	events []event.Event
 	asked  engine.EventsOptions
 	repair bool
+	locks  []engine.LockHolder
 }
+
+func (f *fakeSystem) Locks(context.Context) ([]engine.LockHolder, error) { return f.locks, nil }
 
 func (f *fakeSystem) Info(context.Context) (*engine.Info, error)           { return &f.info, nil }
 func (f *fakeSystem) DiskUsage(context.Context) (*engine.DiskUsage, error) { return &f.usage, nil }

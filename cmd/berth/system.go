@@ -14,12 +14,13 @@ type system interface {
 	Info(ctx context.Context) (*engine.Info, error)
 	Events(ctx context.Context, o engine.EventsOptions, fn engine.EventFunc) error
 	DiskUsage(ctx context.Context) (*engine.DiskUsage, error)
+	Locks(ctx context.Context) ([]engine.LockHolder, error)
 }
 
 // newSystemCmd is the parent of the system commands.
 func newSystemCmd(a *app) *cobra.Command {
 	cmd := parentCmd("system", "Commands of the whole: disk usage, soundness, facts")
-	cmd.AddCommand(newSystemDfCmd(a), newSystemCheckCmd(a), newInfoCmd(a), newEventsCmd(a))
+	cmd.AddCommand(newSystemDfCmd(a), newSystemCheckCmd(a), newSystemLocksCmd(a), newInfoCmd(a), newEventsCmd(a))
 	return cmd
 }
 

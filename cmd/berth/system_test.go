@@ -326,3 +326,21 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 	}
 	walk(newRoot(&app{}))
 }
+
+func TestLocksNameObjectHolderAndTime(t *testing.T) {
+	s := &services{System: &fakeSystem{locks: []engine.LockHolder{
+		{Type: "container", ID: idDebian, Name: "web", PID: 12, Command: "berth stop web", Since: testNow.Add(-3 * time.Minute)},
+		{Type: "container", ID: idDebian, Name: "web", PID: 13, Command: "berth rm web", Waiting: true},
+		{Type: "volume", Name: "data", PID: 14, Command: "berth volume rm data", Since: testNow.Add(-time.Hour), Shared: true},
+		{PID: 15, Command: "berth run x", Since: testNow.Add(-time.Second)},
+	}}}
+	mustPrint(t, s, strings.Join([]string{
+		"OBJECT         STATE       PID         SINCE              COMMAND",
+		"container web  held        12          3 minutes ago      berth stop web",
+		"container web  waiting     13                             berth rm web",
+		"volume data    shared      14          About an hour ago  berth volume rm data",
+		"(unknown)      held        15          1 second ago       berth run x",
+		"",
+	}, "\n"), "system", "locks")
+	mustPrint(t, s, "12 web held\n13 web waiting\n14 data shared\n15  held\n", "system", "locks", "--format", "{{.PID}} {{.Name}} {{.State}}")
+}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -210,4 +211,36 @@ exec %s "$@"
 		t.Fatal(err)
 	}
 	return program, creating
+}
+
+func TestLocksAreNamedWithTheirHoldersAndWaiters(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	slow, creating := slowRuntime(t, s)
+	s.OK("create", "--name", "c", bb, "true")
+	var clients []*exec.Cmd
+	for _, args := range [][]string{{"--runtime", slow, "start", "c"}, {"rm", "c"}} {
+		client := s.Command(t.Context(), args...)
+		if err := client.Start(); err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, client)
+		s.Eventually("the runtime to be creating", func() bool { return s.Exists(creating) })
+	}
+	want := fmt.Sprintf("c held %d\nc waiting %d", clients[0].Process.Pid, clients[1].Process.Pid)
+	s.Eventually("locks: "+want, func() bool {
+		lines := strings.Split(s.OK("system", "locks", "--format", "{{.Name}} {{.State}} {{.PID}}"), "\n")
+		slices.Sort(lines)
+		return strings.Join(lines, "\n") == want
+	})
+	if out := s.OK("system", "locks"); !strings.Contains(out, "start c") {
+		t.Errorf("expected the holder's command, got\n%s", out)
+	}
+	s.Kill(clients[0].Process.Pid)
+	for _, client := range clients {
+		_ = client.Wait()
+	}
+	sandbox.Equal(t, "locks in the end", s.OK("system", "locks", "-n"), "")
+	sandbox.Equal(t, "containers", statuses(s), "")
 }
