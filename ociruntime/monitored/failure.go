@@ -38,13 +38,15 @@ var invocationErrors = []struct {
 }{
 	{[]string{"chdir to cwd"}, ociruntime.ErrCannotInvoke},                                           // runc
 	{[]string{"chdir `", "No such file or directory"}, ociruntime.ErrCannotInvoke},                   // crun
-	{[]string{"executable file", "not found in $PATH"}, ociruntime.ErrCommandNotFound},               // both
+	{[]string{"executable file", "not found"}, ociruntime.ErrCommandNotFound},                        // both
 	{[]string{"exec: \"", "no such file or directory"}, ociruntime.ErrCommandNotFound},               // runc, a path
 	{[]string{"exec container process", "No such file or directory"}, ociruntime.ErrCommandNotFound}, // crun, an interpreter
 	{[]string{"exec: \"", "permission denied"}, ociruntime.ErrCannotInvoke},                          // runc
 	{[]string{"exec: \"", "is a directory"}, ociruntime.ErrCannotInvoke},                             // runc from 1.2 on
-	{[]string{"open executable", "Permission denied"}, ociruntime.ErrCannotInvoke},                   // crun
-	{[]string{"open executable", "Operation not permitted"}, ociruntime.ErrCannotInvoke},             // crun, a directory
+	{[]string{"open executable", "Permission denied"}, ociruntime.ErrCannotInvoke},                   // older crun
+	{[]string{"open executable", "Operation not permitted"}, ociruntime.ErrCannotInvoke},             // older crun, a directory
+	{[]string{"exists but it is not executable"}, ociruntime.ErrCannotInvoke},                        // newer crun
+	{[]string{"the path `", "is not a regular file"}, ociruntime.ErrCannotInvoke},                    // newer crun, a directory
 	{[]string{"exec container process", "Permission denied"}, ociruntime.ErrCannotInvoke},            // crun
 	{[]string{"exec container process", "xec format error"}, ociruntime.ErrCannotInvoke},             // crun
 }

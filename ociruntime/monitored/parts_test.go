@@ -165,6 +165,9 @@ func TestInvocationErrors(t *testing.T) {
 	for text, want := range map[string]error{
 		"executable file `nosuch` not found in $PATH: No such file or directory":                                                                 ociruntime.ErrCommandNotFound,
 		"executable file `/nosuch` not found in $PATH: No such file or directory":                                                                ociruntime.ErrCommandNotFound,
+		"executable file `nosuch` not found: No such file or directory":                                                                          ociruntime.ErrCommandNotFound,
+		"the path `/etc/passwd` exists but it is not executable: Operation not permitted":                                                        ociruntime.ErrCannotInvoke,
+		"the path `/tmp` is not a regular file: Operation not permitted":                                                                         ociruntime.ErrCannotInvoke,
 		"open executable: Permission denied":                                                                                                     ociruntime.ErrCannotInvoke,
 		"open executable: Operation not permitted":                                                                                               ociruntime.ErrCannotInvoke,
 		"exec container process `/bin/badfmt`: Exec format error":                                                                                ociruntime.ErrCannotInvoke,
