@@ -209,6 +209,7 @@ func TestResourcesAreValidated(t *testing.T) {
 		{Memory: -1}, {MemoryReservation: -1}, {MemorySwap: -2}, {MemorySwap: 1}, {Memory: 10, MemorySwap: 9}, {Memory: 10, MemoryReservation: 11},
 		{MemorySwappiness: &big}, {BlkioWeight: 9}, {BlkioWeight: 1001}, {PidsLimit: -2}, {Cgroups: "split"}, {CPUPeriod: 999}, {CPUPeriod: 1000001},
 		{CPUQuota: 999}, {CPUSetCPUs: "3-1"}, {CPUSetCPUs: "x"}, {CPUSetMems: ","}, {CPUSetCPUs: "0\n1"},
+		{Cgroups: "disabled", Memory: 1 << 20}, {Cgroups: "disabled", PidsLimit: 1}, {Cgroups: "disabled", CgroupParent: "x.slice"},
 	}
 	for _, r := range bad {
 		if err := r.Validate(); !errors.Is(err, errdefs.ErrInvalidArgument) {

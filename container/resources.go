@@ -25,8 +25,17 @@ func (r Resources) Validate() error {
 		return errdefs.Invalid("limit of processes %d is negative: -1 is without limit", r.PidsLimit)
 	case r.Cgroups != "" && r.Cgroups != "enabled" && r.Cgroups != "disabled":
 		return errdefs.Invalid("cgroups %q is neither enabled nor disabled", r.Cgroups)
+	case r.Cgroups == "disabled" && r.limited():
+		return errdefs.Invalid("a container without a control group of its own has no limits, and no place for it: leave out the limits and --cgroup-parent, or --cgroups disabled")
 	}
 	return r.validateCPU()
+}
+
+// limited reports whether anything is asked of the control group.
+func (r Resources) limited() bool {
+	return r.Memory != 0 || r.MemorySwap != 0 || r.MemoryReservation != 0 || r.MemorySwappiness != nil || r.OOMKillDisable ||
+		r.CPUShares != 0 || r.CPUPeriod != 0 || r.CPUQuota != 0 || r.CPUSetCPUs != "" || r.CPUSetMems != "" || r.PidsLimit > 0 ||
+		r.BlkioWeight != 0 || r.CgroupParent != "" || len(r.DeviceCgroupRules) > 0
 }
 
 // The bounds of the kernel's scheduler for a period and a quota, in microseconds.

@@ -74,7 +74,7 @@ func (s *Containers) create(ctx context.Context, o CreateOptions, toRun bool) (C
 	if toRun {
 		monitored.ExpectProcess()
 	}
-	if err := e.runtimeForNew(ctx, o.Runtime); err != nil {
+	if err := e.runtimeForNew(ctx, o); err != nil {
 		return Created{}, nil, err
 	}
 	img, err := e.imageFor(ctx, o)
@@ -267,6 +267,8 @@ func validateCreate(o CreateOptions) error {
 		return errdefs.Invalid("--hostname %s and --uts host exclude each other: the host's name is not a container's to change", o.Namespaces.Hostname)
 	case slices.Contains(strings.Split(o.Resources.CgroupParent, "/"), ".."):
 		return errdefs.Invalid("--cgroup-parent %s: the path has no .. in it", o.Resources.CgroupParent)
+	case o.Resources.Cgroups == "disabled" && !ownPIDNamespace(o.Namespaces):
+		return errdefs.Invalid("--cgroups disabled and --pid %s exclude each other: nothing would tell the container's processes from others", o.Namespaces.PID.Mode)
 	case slices.Contains(o.Groups, "keep-groups"):
 		return errdefs.NotImplemented("--group-add keep-groups is for users without root, which is not supported yet")
 	case o.NoHealthcheck && o.Health != nil && len(o.Health.Test) > 0:

@@ -39,7 +39,7 @@ func (e *Engine) applyDefaults(cfg *container.Config, o CreateOptions) error {
 	cfg.Umask = or(cfg.Umask, conf.Umask)
 	cfg.Timezone = or(cfg.Timezone, conf.TZ)
 	cfg.InitPath = or(cfg.InitPath, conf.InitPath)
-	if cfg.Resources.PidsLimit == 0 && e.facts.Cgroups.Has("pids") {
+	if cfg.Resources.PidsLimit == 0 && cfg.Resources.Cgroups != "disabled" && e.facts.Cgroups.Has("pids") {
 		cfg.Resources.PidsLimit = defaultPidsLimit
 		if conf.PidsLimit != nil {
 			cfg.Resources.PidsLimit = *conf.PidsLimit

@@ -71,15 +71,19 @@ func (e *Engine) runtimePaths(name string) []string {
 }
 
 // runtimeForNew refuses to make a container that could not be run.
-func (e *Engine) runtimeForNew(ctx context.Context, asked string) error {
-	rt, err := e.runtime(asked)
+func (e *Engine) runtimeForNew(ctx context.Context, o CreateOptions) error {
+	rt, err := e.runtime(o.Runtime)
 	if err != nil {
 		return err
 	}
 	if rt.Path() == "" { // a missing one says what to do
 		_, err = rt.Info(ctx)
+		return err
 	}
-	return err
+	if o.Resources.Cgroups == "disabled" {
+		return monitored.LeavesCgroup(rt.Path())
+	}
+	return nil
 }
 
 // cgroupManager is cgroupfs or systemd.

@@ -378,7 +378,7 @@ func (s *starting) create(ctx context.Context) error {
 			Width: s.req.options.Size.Width, Height: s.req.options.Size.Height,
 		},
 		Log:           s.e.logConfig(s.c),
-		SystemdCgroup: s.e.systemdCgroups(), Cleanup: cleanup, Attached: s.req.attached, ExtraFiles: s.req.options.ExtraFiles,
+		SystemdCgroup: s.e.systemdCgroups(), NoCgroup: cfg.Resources.Cgroups == "disabled", Cleanup: cleanup, Attached: s.req.attached, ExtraFiles: s.req.options.ExtraFiles,
 	}
 	if s.life != nil {
 		req.Hold = []*os.File{s.life.file}

@@ -108,13 +108,19 @@ func (e *Engine) endStop(ctx context.Context, c *container.Container) error {
 	if err != nil {
 		return err
 	}
-	if err := rt.Kill(ctx, c.Config.ID, pidOf(c), syscall.SIGKILL, true); err != nil && errdefs.Class(err) != errdefs.ErrConflict {
+	err = rt.Kill(ctx, c.Config.ID, pidOf(c), syscall.SIGKILL, !ownPIDNamespace(c.Config.Namespaces))
+	if err != nil && errdefs.Class(err) != errdefs.ErrConflict {
 		return err
 	}
 	if err := e.waitDead(ctx, c, killGrace); err != nil {
 		return err
 	}
 	return e.finish(ctx, c)
+}
+
+// ownPIDNamespace reports whether all processes of the container end with its first.
+func ownPIDNamespace(n container.Namespaces) bool {
+	return n.PID.Mode == container.Default || n.PID.Mode == container.Private
 }
 
 func stopTimeout(c *container.Container, asked *int) time.Duration {
@@ -157,8 +163,9 @@ func (s *Containers) Kill(ctx context.Context, ref, signal string) error {
 		events := []event.Event{containerEvent(c, event.Kill, "signal", container.SignalName(n))}
 		if n == int(syscall.SIGKILL) || n == c.Config.StopSignal {
 			c.State.StoppedByUser = true
-			if c.State.Status == container.Paused { // what is frozen does not die
-				if err := e.thaw(ctx, rt, c.Config.ID); err != nil {
+			if c.State.Status == container.Paused {
+				// What cgroup v1 has frozen does not die; what v2 has is dead by now, and refused by the runtime.
+				if err := e.thaw(ctx, rt, c.Config.ID); err != nil && e.alive(c.State) {
 					return err
 				}
 				c.State.Status = container.Running

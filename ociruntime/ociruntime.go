@@ -97,6 +97,8 @@ type CreateRequest struct {
 	Log         LogConfig
 	// SystemdCgroup has the runtime use systemd for control groups.
 	SystemdCgroup bool
+	// NoCgroup leaves the container in the caller's control group. ErrNotImplemented of a runtime that always makes one.
+	NoCgroup bool
 	// Hold are files whose descriptors the monitor keeps open for as long as it, or what it becomes, lives.
 	Hold []*os.File
 	// Cleanup is the command that the monitor becomes when the container has exited; empty for none.

@@ -11,13 +11,13 @@ import (
 // version 1; the runtime converts them for version 2.
 func (b *builder) resources() error {
 	r := b.Config.Resources
+	if err := r.Validate(); err != nil {
+		return err
+	}
 	if r.Cgroups == "disabled" {
 		b.spec.Linux.CgroupsPath = ""
 		b.spec.Linux.Resources = nil
 		return nil
-	}
-	if err := r.Validate(); err != nil {
-		return err
 	}
 	out := b.spec.Linux.Resources
 	out.Memory = b.memory(r)

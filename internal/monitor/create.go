@@ -187,7 +187,10 @@ func devNull(mode int) (int, error) {
 func (c *creation) arguments() []string {
 	o := &c.m.o
 	args := append(make([]string, 0, 24), o.runtime, "--root", o.stateRoot)
-	if o.systemd {
+	switch {
+	case o.noCgroup:
+		args = append(args, "--cgroup-manager", "disabled")
+	case o.systemd:
 		args = append(args, "--systemd-cgroup")
 	}
 	args = append(args, "--log", logArgument(o.runtime, o.run+"/"+wire.RuntimeLog), "--log-format", "json")

@@ -12,6 +12,7 @@ type options struct {
 	runtime   string // the OCI runtime's path
 	stateRoot string // the runtime's --root
 	systemd   bool
+	noCgroup  bool
 	run       string // the run directory; becomes the working directory
 	bundle    string
 	process   string // the process document of an exec session
@@ -69,6 +70,8 @@ func (o *options) flag(name string) *bool {
 	switch name {
 	case "--systemd-cgroup":
 		return &o.systemd
+	case "--no-cgroup":
+		return &o.noCgroup
 	case "--terminal":
 		return &o.terminal
 	case "--stdin":

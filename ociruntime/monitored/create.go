@@ -21,12 +21,17 @@ import (
 
 // Create starts a monitor, which has the runtime create the container.
 func (r *Runtime) Create(ctx context.Context, q ociruntime.CreateRequest) (*ociruntime.Process, error) {
+	if q.NoCgroup {
+		if err := LeavesCgroup(r.o.RuntimePath); err != nil {
+			return nil, err
+		}
+	}
 	if err := r.remember(q.ID, q.Bundle); err != nil {
 		return nil, err
 	}
 	p, err := r.launch(ctx, &launch{
 		id: q.ID, run: q.Run, stdio: q.Stdio, hold: q.Hold, extra: q.ExtraFiles, cleanup: q.Cleanup, attached: q.Attached,
-		systemd: q.SystemdCgroup || r.o.SystemdCgroup, env: q.Env, log: q.Log,
+		systemd: q.SystemdCgroup || r.o.SystemdCgroup, noCgroup: q.NoCgroup, env: q.Env, log: q.Log,
 		args: []string{"--bundle", q.Bundle},
 	})
 	if err != nil {
@@ -55,6 +60,16 @@ func (r *Runtime) Exec(ctx context.Context, q ociruntime.ExecRequest) (*ocirunti
 		killStray(filepath.Join(q.Run, wire.PIDFile), q.ContainerPID)
 	}
 	return p, err
+}
+
+// LeavesCgroup is ErrNotImplemented for a runtime that cannot leave a container in its caller's control group. crun, and what is
+// built from it, can.
+func LeavesCgroup(path string) error {
+	name := filepath.Base(path)
+	if strings.HasPrefix(name, "crun") || strings.HasPrefix(name, "krun") {
+		return nil
+	}
+	return errdefs.NotImplemented("%s always makes a control group: a container without one of its own needs crun", name)
 }
 
 // withConsoleSize writes a terminal's first size into a process document. The process of an exec session runs at once, and could
@@ -105,6 +120,7 @@ type launch struct {
 	cleanup  []string
 	attached *ociruntime.AttachOptions
 	systemd  bool
+	noCgroup bool
 	env      []string
 	log      ociruntime.LogConfig
 	args     []string
@@ -253,7 +269,10 @@ func (r *Runtime) heard(l *launch, answer []byte, err error) (*ociruntime.Proces
 // arguments is the monitor's command line.
 func (r *Runtime) arguments(l *launch) []string {
 	args := []string{"--id", l.id, "--runtime", r.program(), "--state-root", r.o.StateRoot, "--run", l.run}
-	if l.systemd {
+	switch {
+	case l.noCgroup:
+		args = append(args, "--no-cgroup")
+	case l.systemd:
 		args = append(args, "--systemd-cgroup")
 	}
 	if l.stdio.Terminal {

@@ -240,6 +240,32 @@ func TestThePidsLimitHolds(t *testing.T) {
 	}
 }
 
+func TestWithoutControlGroupsTheContainerIsInItsMonitors(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	s.Fails(125, []string{"--cgroups disabled"}, "create", "--cgroups", "disabled", "-m", "64m", bb)
+	s.Fails(125, []string{"--cgroups disabled"}, "create", "--cgroups", "disabled", "--pid", "host", bb)
+	if sandbox.Runtime() == "runc" {
+		s.Fails(125, []string{"runc", "crun"}, "create", "--cgroups", "disabled", bb)
+		return
+	}
+	s.OK("run", "-d", "--cgroups", "disabled", "--name", "c", bb, "sleep", "1000")
+	sandbox.Equal(t, "control groups", cgroups(t, s.OK("inspect", "-f", "{{.State.Pid}}", "c")), cgroups(t, fmt.Sprint(s.Monitor("c"))))
+	sandbox.Equal(t, "exec", s.OK("exec", "c", "echo", "in"), "in")
+	s.OK("stop", "-t", "0", "c")
+}
+
+// cgroups are the control groups of a process of the host's.
+func cgroups(t *testing.T, pid string) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/" + pid + "/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func TestInitReapsAndForwards(t *testing.T) {
 	t.Parallel()
 	s := sandbox.New(t)
