@@ -15,6 +15,7 @@ import (
 
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/ociruntime"
 	"github.com/berth-engine/berth/ocispec"
 	"github.com/berth-engine/berth/rootfs"
 )
@@ -59,7 +60,10 @@ func (e *Engine) buildSpec(ctx context.Context, s *starting) (*specs.Spec, error
 	if in.CgroupsPath, err = e.cgroupsPath(s.c); err != nil {
 		return nil, err
 	}
-	s.c.State.CgroupPath = in.CgroupsPath
+	s.c.State.CgroupPath = ""
+	if cfg.Resources.Cgroups != "disabled" {
+		s.c.State.CgroupPath = ociruntime.CgroupPath(in.CgroupsPath)
+	}
 	if in.NamespacePaths, err = e.namespacePaths(ctx, cfg); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/ociruntime"
 )
 
 // A runtime that is killed in the middle of create may leave control groups behind of which it has written nothing down. So for
@@ -57,7 +58,8 @@ func (r *Runtime) forget(id string, cgroups bool) error {
 	return nil
 }
 
-// cgroupsPath reads linux.cgroupsPath of a bundle; empty if it has none, or one in systemd's notation, which removes its own.
+// cgroupsPath is the control group of a bundle's container; empty if it has none. A scope of systemd's is removed like another: with
+// its last process systemd lets go of it.
 func cgroupsPath(bundle string) string {
 	text, err := os.ReadFile(filepath.Join(bundle, "config.json"))
 	if err != nil {
@@ -68,8 +70,8 @@ func cgroupsPath(bundle string) string {
 			CgroupsPath string `json:"cgroupsPath"`
 		} `json:"linux"`
 	}
-	if json.Unmarshal(text, &spec) != nil || strings.Contains(spec.Linux.CgroupsPath, ":") {
+	if json.Unmarshal(text, &spec) != nil {
 		return ""
 	}
-	return spec.Linux.CgroupsPath
+	return ociruntime.CgroupPath(spec.Linux.CgroupsPath)
 }
