@@ -66,6 +66,8 @@ var (
 	ErrEmptyReference = errors.New("empty name or ID")
 	// ErrNewer: the database was written by a newer version. Its class is ErrInternal.
 	ErrNewer = errors.New("written by a newer version of berth")
+	// ErrOtherKind: the database is kept by another back end. Its class is ErrConflict.
+	ErrOtherKind = errors.New("kept by another back end")
 	// ErrCorrupt: the database is damaged. Its class is ErrInternal.
 	ErrCorrupt = errors.New("database is damaged")
 )

@@ -53,11 +53,8 @@ func Check(ctx context.Context, path string) error {
 		found, err = s.problems(ctx, tx)
 		return err
 	})
-	if errors.Is(err, store.ErrCorrupt) {
-		return orOtherKind(path, err)
-	}
 	if err != nil || len(found) == 0 {
-		return err
+		return orOtherKind(path, err)
 	}
 	more := ""
 	if n := len(found) - maxProblems; n > 0 {

@@ -56,6 +56,24 @@ func Open(ctx context.Context, path string, p store.Paths, opts ...Option) (*Sto
 	return s, nil
 }
 
+// OpenAlone opens an existing database without a word to others: the caller holds FILE-lock alone (package gate), and keeps them
+// away until it is closed. Its paths are not looked at.
+func OpenAlone(ctx context.Context, path string) (*Store, error) {
+	if err := unfinishedRepair(path); err != nil {
+		return nil, err
+	}
+	g, err := gate.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, gate: g}
+	if err := s.View(ctx, func(tx store.Tx) error { return checkFormat(path, tx) }); err != nil {
+		s.Close()
+		return nil, orOtherKind(path, err)
+	}
+	return s, nil
+}
+
 // open looks at what the database says of itself.
 func (s *Store) open(ctx context.Context, p store.Paths) error {
 	if err := unfinishedRepair(s.path); err != nil {
@@ -73,10 +91,8 @@ func (s *Store) open(ctx context.Context, p store.Paths) error {
 		return err
 	})
 	switch {
-	case errors.Is(err, store.ErrCorrupt):
-		return orOtherKind(s.path, err)
 	case err != nil:
-		return err
+		return orOtherKind(s.path, err)
 	case recorded == (store.Paths{}): // lost, and not found again by Repair
 		return s.Update(ctx, store.Synced, func(tx store.UpdateTx) error { return tx.(contract.UpdateTx).SetPaths(p) })
 	}
@@ -85,6 +101,9 @@ func (s *Store) open(ctx context.Context, p store.Paths) error {
 
 // orOtherKind is the error of a file that is no bolt database: that it is another back end's, if so.
 func orOtherKind(path string, err error) error {
+	if !errors.Is(err, store.ErrCorrupt) {
+		return err
+	}
 	is, kerr := kind.Of(path)
 	if kerr == nil && is != kind.None && is != kind.Bolt {
 		return rules.OtherKind(path, string(is), string(kind.Bolt))

@@ -45,6 +45,54 @@ func Open(ctx context.Context, path string, p store.Paths, opts ...Option) (*Sto
 	return s, nil
 }
 
+// OpenAlone opens an existing database without a word to others: the caller holds FILE-lock alone (package gate), and keeps them
+// away until it is closed. Its paths are not looked at.
+func OpenAlone(ctx context.Context, path string) (*Store, error) {
+	if err := unfinishedRepair(path); err != nil {
+		return nil, err
+	}
+	g, err := gate.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{path: path, gate: g}
+	c, err := s.take()
+	if err == nil {
+		err = s.current(ctx, c)
+		s.give(c)
+	}
+	if err != nil {
+		s.Close()
+		return nil, orOtherKind(path, err)
+	}
+	return s, nil
+}
+
+// Build makes a new database of what fill writes, at fresh, and when it is whole on the disk gives it the name path, in the place of
+// a file of another back end. What an earlier attempt left at fresh is removed. The caller keeps others away.
+func Build(ctx context.Context, fresh, path string, fill func(tx store.UpdateTx) error) error {
+	err := build(fresh, func(c *conn) error {
+		return fill(contract.NewUpdateTx((&tx{conn: c, ctx: ctx, path: fresh}).rows(), ""))
+	})
+	if err != nil {
+		return err
+	}
+	if err := Sweep(path); err != nil { // SQLite would take a log that lies there for the new database's
+		return err
+	}
+	return install(fresh, path)
+}
+
+// Sweep removes what SQLite kept beside a database that another back end keeps now.
+func Sweep(path string) error {
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return gate.ExplainFile(err)
+		}
+	}
+	return nil
+}
+
 // orOtherKind is the error of a file that is no SQLite database: that it is another back end's, if so.
 func orOtherKind(path string, err error) error {
 	if !errors.Is(err, store.ErrCorrupt) {
@@ -200,10 +248,8 @@ func build(path string, fill func(*conn) error) error {
 
 // install gives a database that build made its name, on disk.
 func install(fresh, path string) error {
-	for _, suffix := range []string{"-wal", "-shm"} {
-		if err := os.Remove(fresh + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return gate.ExplainFile(err)
-		}
+	if err := Sweep(fresh); err != nil {
+		return err
 	}
 	if err := os.Rename(fresh, path); err != nil {
 		return gate.ExplainFile(err)

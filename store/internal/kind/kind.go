@@ -25,7 +25,8 @@ const (
 const (
 	// sqliteMagic is what an SQLite database begins with (SQLite's "Database File Format", section 1.3.1).
 	sqliteMagic = "SQLite format 3\x00"
-	// boltMagic is behind the header of bbolt's first page, of 16 bytes, in the machine's byte order (bbolt's meta page).
+	// boltMagic is behind the headers of bbolt's first two pages, of 16 bytes, in the machine's byte order (bbolt's meta pages).
+	// The second one is looked for at the size of this machine's pages, which is what new files have.
 	boltMagic = 0xED0CDAED
 	boltAt    = 16
 )
@@ -46,18 +47,21 @@ func Of(path string) (Kind, error) {
 		return None, errdefs.With(errdefs.ErrInternal, err)
 	}
 	defer f.Close()
-	head := make([]byte, boltAt+4)
-	if _, err := io.ReadFull(f, head); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return None, nil
-		}
+	head := make([]byte, os.Getpagesize()+boltAt+4)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return None, errdefs.With(errdefs.ErrInternal, err)
 	}
+	head = head[:n]
 	switch {
 	case bytes.HasPrefix(head, []byte(sqliteMagic)):
 		return SQLite, nil
-	case binary.NativeEndian.Uint32(head[boltAt:]) == boltMagic:
+	case isBolt(head, boltAt), isBolt(head, os.Getpagesize()+boltAt):
 		return Bolt, nil
 	}
 	return None, nil
+}
+
+func isBolt(head []byte, at int) bool {
+	return len(head) >= at+4 && binary.NativeEndian.Uint32(head[at:]) == boltMagic
 }

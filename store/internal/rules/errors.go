@@ -111,10 +111,10 @@ func OthersExec(s *container.ExecSession, owner string) error {
 	return errdefs.Conflict("exec session %s is of container %s, not of %s", s.ID, owner, s.Container)
 }
 
-// OtherKind is the ErrConflict for opening a database with another back end than it was made with.
+// OtherKind is the ErrOtherKind for opening a database with another back end than it was made with.
 func OtherKind(file, is, wanted string) error {
-	return errdefs.Conflict("%s is a %s database, and database_backend or --db-backend asks for %s: ask for %s, or convert it with \"berth system migrate --db-backend %s\"",
-		file, is, wanted, is, wanted)
+	return errdefs.New(errdefs.ErrConflict, "%s is %w: it is a %s database, not a %s one: ask for %s (database_backend, --db-backend), or convert it with \"berth system migrate --db-backend %s\"",
+		file, store.ErrOtherKind, is, wanted, is, wanted)
 }
 
 // HasExecs is the ErrConflict for removing a container that exec sessions refer to.
