@@ -16,6 +16,7 @@ import (
 	"github.com/berth-engine/berth/ociruntime"
 	"github.com/berth-engine/berth/ociruntime/monitored"
 	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/store/backend"
 )
 
 // The places used when nothing else is asked for.
@@ -37,6 +38,7 @@ type Engine struct {
 	facts    host.Facts
 	paths    paths
 	store    store.Store
+	database backend.Kind // what keeps it
 	locks    lockTable
 	images   *image.Store
 	log      *slog.Logger
@@ -80,7 +82,8 @@ func WithRuntime(nameOrPath string) Option { return func(s *settings) { s.runtim
 // WithCgroupManager is cgroupfs or systemd.
 func WithCgroupManager(name string) Option { return func(s *settings) { s.cgroupManager = name } }
 
-// WithDatabaseBackend names the back end of the store: sqlite.
+// WithDatabaseBackend names the back end of the store: sqlite, bolt, or any for the one that the database was made with, whatever
+// containers.conf says. It is an error if the database was made with another.
 func WithDatabaseBackend(name string) Option { return func(s *settings) { s.database = name } }
 
 // WithCommand is the berth program that a monitor becomes to clean up. By default it is this program, if it is berth, else the
@@ -179,6 +182,8 @@ func (e *Engine) commandLine(args ...string) ([]string, error) {
 	if e.settings.monitor != "" {
 		line = append(line, "--monitor-path", e.settings.monitor)
 	}
+	// What is started now may end when the database has been converted.
+	line = append(line, "--db-backend", "any")
 	return append(line, args...), nil
 }
 

@@ -9,10 +9,11 @@ import (
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/event"
+	"github.com/berth-engine/berth/internal/config"
 	"github.com/berth-engine/berth/lock"
 	"github.com/berth-engine/berth/rootfs"
 	"github.com/berth-engine/berth/store"
-	"github.com/berth-engine/berth/store/sqlite"
+	"github.com/berth-engine/berth/store/backend"
 )
 
 // openStore opens the database, making it if it is not there.
@@ -22,24 +23,31 @@ func (e *Engine) openStore(ctx context.Context) (store.Store, error) {
 
 // openStoreIn opens the database as seen from a namespace, from none to see all.
 func (e *Engine) openStoreIn(ctx context.Context, namespace string) (store.Store, error) {
-	backend := e.settings.database
-	if backend == "" {
-		backend = e.config.Engine.DatabaseBackend
-	}
-	if backend != "" && backend != "sqlite" {
-		return nil, errdefs.Invalid("database backend %q: this version of berth has sqlite", backend)
-	}
-	s, err := sqlite.Open(ctx, e.paths.database(), store.Paths{
-		Root: e.paths.root, RunRoot: e.paths.run, StorageRoot: e.paths.storage(), StorageRun: e.paths.storageRun(), GraphDriver: "overlay",
-	}, sqlite.Namespace(namespace))
+	kind, err := databaseKind(e.settings, e.config)
 	if err != nil {
 		return nil, err
 	}
+	s, err := backend.Open(ctx, kind, e.paths.database(), store.Paths{
+		Root: e.paths.root, RunRoot: e.paths.run, StorageRoot: e.paths.storage(), StorageRun: e.paths.storageRun(), GraphDriver: "overlay",
+	}, namespace)
+	if err != nil {
+		return nil, err
+	}
+	e.database = backend.Of(s)
 	recording, err := e.record(ctx, s)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return recording, nil
+}
+
+// databaseKind is the back end of the store that is asked for, by an option or by containers.conf.
+func databaseKind(s settings, c *config.Config) (backend.Kind, error) {
+	name := s.database
+	if name == "" {
+		name = c.Engine.DatabaseBackend
+	}
+	return backend.Parse(name)
 }
 
 // refresh does away, once after each boot, with what the reboot voided. On every other open it costs the reading of one small file.
@@ -66,6 +74,9 @@ func (e *Engine) refresh(ctx context.Context) error {
 		return err
 	}
 	if last != e.facts.BootID {
+		if err := e.checkAfterBoot(ctx, last); err != nil {
+			return err
+		}
 		if err := e.voidRuns(ctx, last != ""); err != nil {
 			return err
 		}
@@ -78,6 +89,15 @@ func (e *Engine) refresh(ctx context.Context) error {
 		return err
 	}
 	return e.markBooted()
+}
+
+// checkAfterBoot reads the whole database once after each boot, for nobody knows whether the machine was shut down or fell. A damaged
+// one is store.ErrCorrupt, before anything is written to it.
+func (e *Engine) checkAfterBoot(ctx context.Context, last string) error {
+	if last == "" { // it is new
+		return nil
+	}
+	return backend.Check(ctx, e.paths.database())
 }
 
 // seeAllNamespaces has the engine work on the records of all namespaces until restore is called: a reboot is everybody's.

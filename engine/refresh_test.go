@@ -2,8 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"os"
+	"strings"
 	"testing"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/store"
@@ -127,4 +132,38 @@ func TestConflictingOptionsAreRefusedByName(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
+}
+
+func TestAfterARebootADatabaseThatDoesNotFitTogetherIsRefused(t *testing.T) {
+	ctx := context.Background()
+	opts := testOptions(t)
+	e, err := Open(ctx, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Containers.Create(ctx, CreateOptions{Image: "hello", Name: "c"}); err != nil {
+		t.Fatal(err)
+	}
+	reboot(t, e)
+	e.Close()
+	c, err := sqlite.OpenConn(e.paths.database(), sqlite.OpenReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What a power cut may lose of a disk that lies about its syncs: nothing of it is seen by opening the database.
+	if err := errors.Join(sqlitex.ExecuteTransient(c, "DELETE FROM state", nil), c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(ctx, opts...)
+	if !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), "berth system check --repair") {
+		t.Fatalf("expected ErrCorrupt with the way out, got: %v", err)
+	}
+	if _, err := Check(ctx, true, opts...); err != nil {
+		t.Fatal(err)
+	}
+	e, err = Open(ctx, opts...)
+	if err != nil {
+		t.Fatalf("after the repair: expected no error, got: %v", err)
+	}
+	e.Close()
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/image"
+	"github.com/berth-engine/berth/internal/config"
 	"github.com/berth-engine/berth/store"
-	"github.com/berth-engine/berth/store/sqlite"
+	"github.com/berth-engine/berth/store/backend"
 	"github.com/berth-engine/berth/volume"
 )
 
@@ -52,7 +53,15 @@ func Check(ctx context.Context, repair bool, opts ...Option) (*CheckReport, erro
 	if err != nil {
 		return nil, err
 	}
-	c := &check{repair: repair, report: &CheckReport{}}
+	conf, err := config.Load(s.configFile)
+	if err != nil {
+		return nil, err
+	}
+	kind, err := databaseKind(s, conf)
+	if err != nil {
+		return nil, err
+	}
+	c := &check{repair: repair, kind: kind, report: &CheckReport{}}
 	if readable, err := c.database(ctx, p.database()); err != nil || !readable {
 		return c.report, err
 	}
@@ -72,6 +81,7 @@ func Check(ctx context.Context, repair bool, opts ...Option) (*CheckReport, erro
 type check struct {
 	e      *Engine
 	repair bool
+	kind   backend.Kind // what the database is configured to be
 	// rebuilt: the database was, so that a directory that no record knows may be one whose record was lost.
 	rebuilt bool
 	report  *CheckReport
@@ -97,7 +107,7 @@ func (c *check) mend(object, what, remedy string, do func() error) {
 
 // database reads the whole database, and reports whether it can be opened.
 func (c *check) database(ctx context.Context, path string) (readable bool, err error) {
-	err = sqlite.Check(ctx, path)
+	err = backend.Check(ctx, path)
 	switch {
 	case err == nil, errdefs.Class(err) == errdefs.ErrNotFound:
 		return true, nil // a new one is made by Open
@@ -107,7 +117,7 @@ func (c *check) database(ctx context.Context, path string) (readable bool, err e
 		c.found("database", err.Error(), "")
 		return false, nil
 	}
-	done, rerr := sqlite.Repair(ctx, path)
+	done, rerr := backend.Repair(ctx, c.kind, path)
 	if rerr != nil {
 		return false, rerr
 	}

@@ -98,7 +98,7 @@ func (e *Engine) runtimeVersion(ctx context.Context, path string) string {
 // describeStore counts what is kept, as one snapshot of the database.
 func (e *Engine) describeStore(ctx context.Context) (StoreInfo, error) {
 	info := StoreInfo{
-		Root: e.paths.root, RunRoot: e.paths.run, Database: "sqlite", DatabasePath: e.paths.database(),
+		Root: e.paths.root, RunRoot: e.paths.run, Database: string(e.database), DatabasePath: e.paths.database(),
 		GraphRoot: e.paths.storage(), VolumePath: e.paths.volumes(), GraphDriver: "overlay",
 	}
 	var all []*container.Container

@@ -24,6 +24,8 @@ type app struct {
 	open func(ctx context.Context, s settings, log *slog.Logger) (*services, error)
 	// check is berth system check; set likewise.
 	check func(ctx context.Context, s settings, log *slog.Logger, repair bool) (*engine.CheckReport, error)
+	// migrate is berth system migrate; set likewise.
+	migrate func(ctx context.Context, s settings, log *slog.Logger) (*engine.MigrateReport, error)
 	// args are the program's arguments, with its name, for CreateCommand.
 	args []string
 	// now is the clock.

@@ -207,6 +207,8 @@ type fakeSystem struct {
 	asked  engine.EventsOptions
 	repair bool
 	locks  []engine.LockHolder
+
+	migration engine.MigrateReport
 }
 
 func (f *fakeSystem) Locks(context.Context) ([]engine.LockHolder, error) { return f.locks, nil }
@@ -227,6 +229,12 @@ func (f *fakeSystem) Events(_ context.Context, o engine.EventsOptions, fn engine
 func (f *fakeSystem) check(_ context.Context, _ settings, _ *slog.Logger, repair bool) (*engine.CheckReport, error) {
 	f.repair = repair
 	return &f.report, nil
+}
+
+// migrate says that there was a database of the other kind.
+func (f *fakeSystem) migrate(_ context.Context, s settings, _ *slog.Logger) (*engine.MigrateReport, error) {
+	f.migration.Backend = s.DatabaseBackend
+	return &f.migration, nil
 }
 
 // fakeLister lists containers and does nothing else.
@@ -255,7 +263,7 @@ func berthWith(t *testing.T, s *services, stdin io.Reader, args ...string) resul
 	}
 	if s != nil {
 		if f, ok := s.System.(*fakeSystem); ok {
-			a.check = f.check
+			a.check, a.migrate = f.check, f.migrate
 		}
 	}
 	code := a.run(context.Background(), args)

@@ -26,7 +26,7 @@ func main() {
 		return
 	}
 	collectLess()
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, args: os.Args, now: time.Now, open: openEngine, check: checkEngine}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, args: os.Args, now: time.Now, open: openEngine, check: checkEngine, migrate: migrateEngine}
 	os.Exit(a.run(context.Background(), os.Args[1:]))
 }
 

@@ -39,6 +39,11 @@ func checkEngine(ctx context.Context, s settings, log *slog.Logger, repair bool)
 	return engine.Check(ctx, repair, engineOptions(s, log)...)
 }
 
+// migrateEngine converts the database of what the engine would work with.
+func migrateEngine(ctx context.Context, s settings, log *slog.Logger) (*engine.MigrateReport, error) {
+	return engine.Migrate(ctx, engineOptions(s, log)...)
+}
+
 // openEngine opens the engine with the global flags.
 func openEngine(ctx context.Context, s settings, log *slog.Logger) (*services, error) {
 	e, err := engine.Open(ctx, engineOptions(s, log)...)

@@ -81,7 +81,7 @@ func globalFlags(a *app, root *cobra.Command) {
 	f.StringVar(&s.Config, "config", os.Getenv("CONTAINERS_CONF"), "Read `file` as containers.conf instead of the usual ones (CONTAINERS_CONF)")
 	f.StringVar(&s.Runtime, "runtime", "", "Use this OCI runtime, a name or a path (default: crun, else runc)")
 	f.StringVar(&s.CgroupManager, "cgroup-manager", "", "Manage control groups by cgroupfs or systemd")
-	f.StringVar(&s.DatabaseBackend, "db-backend", os.Getenv("BERTH_DB_BACKEND"), "Keep the records in this kind of database (BERTH_DB_BACKEND; default sqlite)")
+	f.StringVar(&s.DatabaseBackend, "db-backend", os.Getenv("BERTH_DB_BACKEND"), "Keep the records in this kind of database: sqlite, bolt, any (BERTH_DB_BACKEND; default: what is there, else sqlite)")
 	f.StringVar(&s.LogLevel, "log-level", "warn", "Log the engine's own messages from this level on: debug, info, warn, error")
 	f.StringVar(&s.MonitorPath, "monitor-path", "", "Use this berth-monitor")
 	f.StringVar(&s.Namespace, "namespace", "", "See and make containers of this namespace of the store only")

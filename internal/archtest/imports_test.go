@@ -21,7 +21,7 @@ var records = []string{"errdefs", "host", "container", "event", "volume", "netwo
 
 // below is everything under package engine.
 var below = append([]string{
-	"store", "store/backend", "store/sqlite", "store/memory", "lock", "image", "rootfs", "ocispec", "ociruntime",
+	"store", "store/backend", "store/memory", "lock", "image", "rootfs", "ocispec", "ociruntime",
 	"ociruntime/monitored", "ociruntime/conmon", "ociruntime/missing", "logs", "network/bridge", "network/cni", "network/dns",
 	"internal/config", "internal/tree", "event/mirror",
 }, records...)

@@ -29,11 +29,11 @@ const (
 	Default      = SQLite
 )
 
-// Parse reads the name of a back end as containers.conf and the command line have it: sqlite, bolt or boltdb, or nothing for Any.
+// Parse reads the name of a back end as containers.conf and the command line have it: sqlite, bolt or boltdb, any or nothing.
 // ErrInvalidArgument.
 func Parse(name string) (Kind, error) {
 	switch name {
-	case "":
+	case "", "any":
 		return Any, nil
 	case "sqlite":
 		return SQLite, nil
@@ -54,6 +54,17 @@ func Open(ctx context.Context, k Kind, path string, p store.Paths, namespace str
 		return orNone(bolt.Open(ctx, path, p, bolt.Namespace(namespace)))
 	}
 	return orNone(s, err)
+}
+
+// Of is the back end of a Store that Open returned.
+func Of(s store.Store) Kind {
+	switch s.(type) {
+	case *sqlite.Store:
+		return SQLite
+	case *bolt.Store:
+		return Bolt
+	}
+	return Any
 }
 
 // orNone keeps a nil pointer from becoming a Store.

@@ -178,13 +178,16 @@ func TestAStoreOfAnotherKindIsAnErrorThatNamesIt(t *testing.T) {
 				t.Errorf("expected a message with %q, got: %v", want, err)
 			}
 		}
-		open(t, k, path)
-		open(t, backend.Any, path)
+		for _, as := range []backend.Kind{k, backend.Any} {
+			if got := backend.Of(open(t, as, path)); got != k {
+				t.Errorf("a %s database opened as %q: expected it to be known as %s, got %s", k, as, k, got)
+			}
+		}
 	}
 }
 
 func TestTheNamesOfBackEndsAreThoseOfContainersConf(t *testing.T) {
-	for name, want := range map[string]backend.Kind{"": backend.Any, "sqlite": backend.SQLite, "bolt": backend.Bolt, "boltdb": backend.Bolt} {
+	for name, want := range map[string]backend.Kind{"": backend.Any, "any": backend.Any, "sqlite": backend.SQLite, "bolt": backend.Bolt, "boltdb": backend.Bolt} {
 		if got, err := backend.Parse(name); err != nil || got != want {
 			t.Errorf("%q: expected %q, got %q, %v", name, want, got, err)
 		}

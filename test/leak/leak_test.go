@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 
 	"github.com/berth-engine/berth/test/leak"
@@ -171,6 +172,24 @@ cd $0/merged && pivot_root . old && exec /sleep 1000`
 		{"a row", leak.Row, func(t *testing.T, s leak.Scope) string {
 			database(t, s, `CREATE TABLE containers (id TEXT, config TEXT)`, `INSERT INTO containers VALUES ('`+id+`', '{}')`)
 			return "containers " + id
+		}},
+		{"a row of a bbolt file", leak.Row, func(t *testing.T, s leak.Scope) string {
+			db, err := bbolt.Open(s.Root+"/berth.db", 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			err = db.Update(func(tx *bbolt.Tx) error {
+				b, err := tx.CreateBucket([]byte("containers"))
+				if err != nil {
+					return err
+				}
+				return b.Put([]byte(id), []byte("{}"))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return "containers \"" + id + "\""
 		}},
 		{"a lock", leak.Lock, func(t *testing.T, s leak.Scope) string {
 			write(t, s.RunRoot+"/lock")

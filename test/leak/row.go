@@ -1,14 +1,18 @@
 package leak
 
 import (
+	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
+	"go.etcd.io/bbolt"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
@@ -38,13 +42,13 @@ func findRows(s Scope, ids map[string]bool) ([]Leak, error) {
 }
 
 func readDatabase(file string, ids map[string]bool) ([]Leak, error) {
-	head := make([]byte, 15)
+	head := make([]byte, 20)
 	if f, err := os.Open(file); err == nil {
 		_, _ = f.Read(head)
 		f.Close()
 	}
-	if string(head) != "SQLite format 3" {
-		return nil, nil // a test's damaged database, or another format
+	if !bytes.HasPrefix(head, []byte("SQLite format 3")) {
+		return readBolt(file, ids)
 	}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=ro&_pragma=busy_timeout(5000)")
 	if err != nil {
@@ -69,6 +73,50 @@ func readDatabase(file string, ids map[string]bool) ([]Leak, error) {
 		}
 	}
 	return leaks, nil
+}
+
+// readBolt does the same for a bbolt file, whose buckets are the tables. It reads a copy.
+func readBolt(file string, ids map[string]bool) ([]Leak, error) {
+	copied, err := copyOf(file)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(copied)
+	db, err := bbolt.Open(copied, 0o600, &bbolt.Options{ReadOnly: true})
+	if err != nil {
+		return nil, nil // a test's damaged database, or another format
+	}
+	defer db.Close()
+	var leaks []Leak
+	err = db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			return b.ForEach(func(k, v []byte) error {
+				for _, id := range anID.FindAllString(string(k)+" "+string(v), -1) {
+					ids[id] = true
+				}
+				if !keptTables.Match(name) {
+					leaks = append(leaks, Leak{Row, fmt.Sprintf("%s %q", name, k), filepath.Base(file)})
+				}
+				return nil
+			})
+		})
+	})
+	return leaks, err
+}
+
+func copyOf(file string) (string, error) {
+	to, err := os.CreateTemp("", "leak-")
+	if err != nil {
+		return "", err
+	}
+	defer to.Close()
+	from, err := os.Open(file)
+	if err != nil {
+		return "", errors.Join(err, os.Remove(to.Name()))
+	}
+	defer from.Close()
+	_, err = io.Copy(to, from)
+	return to.Name(), err
 }
 
 // scan returns the first column of every row of a table, and collects the IDs found in any column.
