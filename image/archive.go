@@ -31,7 +31,7 @@ func (op *operation) prepare(src *source) (transport string, err error) {
 		return "", err
 	}
 	defer file.Close()
-	kind, err := archiveKind(file)
+	kind, err := op.archiveKind(file)
 	if err != nil {
 		return "", err
 	}
@@ -94,7 +94,7 @@ func (op *operation) spool(r io.Reader) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(f, r); err != nil {
+	if _, err := io.Copy(f, &bounded{r, op.limits.bytes}); err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -109,8 +109,9 @@ var errNoImages = errors.New("it is not an image archive: neither docker-archive
 
 // archiveKind reads all headers. An archive that is both, as Docker writes them, is read as docker-archive, whose names are
 // full.
-func archiveKind(r io.Reader) (string, error) {
+func (op *operation) archiveKind(r io.Reader) (string, error) {
 	kind := ""
+	count := newTally(op.limits)
 	tr := tar.NewReader(r)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
@@ -120,6 +121,9 @@ func archiveKind(r io.Reader) (string, error) {
 		case errors.Is(err, io.EOF), errors.Is(err, tar.ErrHeader) && n == 0:
 			return "", errNoImages
 		case err != nil:
+			return "", err
+		}
+		if err := count.add(h); err != nil {
 			return "", err
 		}
 		switch path.Clean(h.Name) {

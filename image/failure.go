@@ -72,6 +72,8 @@ func registryError(err error, doing, host string) error {
 		return nil
 	case classed(err):
 		return err
+	case isLimit(err):
+		return errdefs.Invalid("%s: a layer is refused, and nothing was kept: %w", doing, err)
 	case errors.Is(err, context.Canceled), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return fileError(err, doing)
 	case errors.As(err, &unauthorized):
@@ -175,6 +177,9 @@ func networkError(err error, doing, host string) error {
 func contentError(err error, doing string) error {
 	if err == nil || classed(err) {
 		return err
+	}
+	if isLimit(err) {
+		return errdefs.Invalid("%s: it is refused, and nothing was kept: %w", doing, err)
 	}
 	var policy signature.PolicyRequirementError
 	if errors.As(err, &policy) {

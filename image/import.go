@@ -155,7 +155,7 @@ func (op *operation) importedLayer(in io.Reader, blobs string) (v1.Descriptor, e
 		return v1.Descriptor{}, err
 	}
 	defer f.Close()
-	if err := checkTar(f); err != nil {
+	if err := checkTar(f, newTally(op.limits)); err != nil {
 		return v1.Descriptor{}, err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -171,10 +171,13 @@ func (op *operation) importedLayer(in io.Reader, blobs string) (v1.Descriptor, e
 	return v1.Descriptor{MediaType: v1.MediaTypeImageLayer, Digest: d, Size: size}, err
 }
 
-func checkTar(r io.Reader) error {
+func checkTar(r io.Reader, count *tally) error {
 	tr := tar.NewReader(r)
 	for n := 0; ; n++ {
-		_, err := tr.Next()
+		h, err := tr.Next()
+		if err == nil {
+			err = count.add(h)
+		}
 		switch {
 		case errors.Is(err, io.EOF) && n > 0:
 			return nil

@@ -20,6 +20,8 @@ type operation struct {
 	s    *Store
 	st   storage.Store
 	lock *os.File
+	// limits bound what is unpacked.
+	limits limits
 	// tmp is a directory for temporary files, tmpPlain its plainPath.
 	tmp, tmpPlain string
 	// held are files and directories that plainPath names.
@@ -35,6 +37,10 @@ func (s *Store) begin(ctx context.Context) (*operation, error) {
 	if err := restartable(); err != nil {
 		return nil, err
 	}
+	bounds, err := readLimits()
+	if err != nil {
+		return nil, err
+	}
 	st, err := s.storage()
 	if err != nil {
 		return nil, err
@@ -43,7 +49,7 @@ func (s *Store) begin(ctx context.Context) (*operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	op := &operation{s: s, st: st, lock: lock}
+	op := &operation{s: s, st: st, lock: lock, limits: bounds}
 	if op.alone() {
 		// Layers that are whole stay for now: this operation may be the same one again, and need them.
 		_ = os.RemoveAll(s.staging())

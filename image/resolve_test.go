@@ -303,7 +303,7 @@ func FuzzResolve(f *testing.F) {
 func FuzzArchive(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		_, _ = archiveKind(strings.NewReader(string(raw)))
+		_, _ = (&operation{limits: limits{MaxLayerBytes, MaxLayerEntries}}).archiveKind(strings.NewReader(string(raw)))
 		dir := filepath.Join(t.TempDir(), "x")
 		_ = unpackLayout(strings.NewReader(string(raw)), dir)
 	})

@@ -60,7 +60,7 @@ func (op *operation) fetchOnce(ctx context.Context, f fetch) (string, error) {
 	if f.name == nil {
 		storeID = id
 	}
-	dest, err := istorage.Transport.NewStoreReference(op.st, f.name, storeID)
+	dest, err := istorage.Transport.NewStoreReference(guarded{op.st, op.limits}, f.name, storeID)
 	if err != nil {
 		return "", err
 	}

@@ -22,7 +22,10 @@ func newLoadCmd(a *app) *cobra.Command {
 		Short: "Load images from an archive",
 		Long: `Load images, with their names, from an archive that save, docker save or another tool wrote, or from a
 directory of the formats oci and dir. The archive may be compressed. Without --input it is read from
-standard input.`,
+standard input.
+
+A layer that unpacks to more than the disk has room for, than BERTH_MAX_LAYER_BYTES (1 TiB) or than
+BERTH_MAX_LAYER_ENTRIES (5000000) is refused; so it is with pull and import.`,
 		Example: "berth load -i images.tar\nzcat images.tar.gz | berth load",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
