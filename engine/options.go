@@ -111,7 +111,8 @@ type Streams struct {
 	Resize <-chan Size
 	// DetachKeys, as in "ctrl-p,ctrl-q"; empty disables detaching.
 	DetachKeys string
-	// Started, if not nil, is called once the process runs and the streams are connected.
+	// Started, if not nil, is called once, as soon as signals are for the process: before it is let run, or when the streams are connected to
+	// one that runs. Containers.Kill then waits, if need be, until the start is over.
 	Started func()
 }
 

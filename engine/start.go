@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/berth-engine/berth/container"
@@ -51,6 +52,9 @@ func (s *Containers) StartAttached(ctx context.Context, ref string, o StartOptio
 	if err := e.startDependencies(ctx, ref); err != nil {
 		return ExitStatus{}, e.removeFailed(ctx, ref, err)
 	}
+	if st.Started != nil {
+		st.Started = sync.OnceFunc(st.Started)
+	}
 	var c *container.Container
 	var p *ociruntime.Process
 	err := e.locked(ctx, ref, func(locked *container.Container) (err error) {
@@ -60,7 +64,7 @@ func (s *Containers) StartAttached(ctx context.Context, ref string, o StartOptio
 		}
 		c.State.Restarts = 0
 		a := attachOptions(st)
-		p, err = e.startLocked(ctx, c, startRequest{options: o, attached: &a})
+		p, err = e.startLocked(ctx, c, startRequest{options: o, attached: &a, releasing: st.Started})
 		return err
 	})
 	if err != nil {
@@ -168,6 +172,8 @@ type startRequest struct {
 	options  StartOptions
 	attached *ociruntime.AttachOptions
 	initOnly bool
+	// releasing, if not nil, is called before the process is let run.
+	releasing func()
 }
 
 // starting is a start under way: what one step finds out and a later one needs.
@@ -420,6 +426,9 @@ func (s *starting) run(ctx context.Context) error {
 		if err := s.writeRecord(true); err != nil {
 			return err
 		}
+	}
+	if s.req.releasing != nil {
+		s.req.releasing()
 	}
 	return s.rt.Start(ctx, s.c.Config.ID)
 }

@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -186,16 +187,21 @@ func TestAClientThatIsKilledWhileTheRuntimeCreatesLeavesNothing(t *testing.T) {
 	}
 }
 
+func runtimePath(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath(sandbox.Runtime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // slowness is how long slowRuntime waits before it creates.
 const slowness = 700 * time.Millisecond
 
 // slowRuntime is the OCI runtime, but that it makes a container's directory late; the file it returns is there once it has begun to.
 func slowRuntime(t *testing.T, s *sandbox.Sandbox) (program, creating string) {
 	t.Helper()
-	path, err := exec.LookPath(sandbox.Runtime())
-	if err != nil {
-		t.Fatal(err)
-	}
 	creating = filepath.Join(s.Dir, "creating")
 	program = s.Write("slow/"+sandbox.Runtime(), fmt.Sprintf(`#!/bin/sh
 case " $* " in *" create "*)
@@ -206,7 +212,7 @@ case " $* " in *" create "*)
 	sleep 1000
 esac
 exec %s "$@"
-`, creating, slowness.Seconds(), path))
+`, creating, slowness.Seconds(), runtimePath(t)))
 	if err := os.Chmod(program, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -243,4 +249,25 @@ func TestLocksAreNamedWithTheirHoldersAndWaiters(t *testing.T) {
 	}
 	sandbox.Equal(t, "locks in the end", s.OK("system", "locks", "-n"), "")
 	sandbox.Equal(t, "containers", statuses(s), "")
+}
+
+// The OCI runtime takes its time after the process has been let run.
+func TestASignalIsForTheProcessOnceThatRuns(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	slow := s.Write("slow/"+sandbox.Runtime(), fmt.Sprintf("#!/bin/sh\n%[1]s \"$@\" || exit\ncase \" $* \" in *\" start \"*) sleep %[2]g;; esac\n",
+		runtimePath(t), slowness.Seconds()))
+	if err := os.Chmod(slow, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), sandbox.Patience)
+	defer cancel()
+	cmd := s.Command(ctx, "--runtime", slow, "run", "--rm", "--name", "c", bb, "sh", "-c",
+		`trap "exit 43" TERM; echo ready; while :; do sleep 0.05; done`)
+	go func() {
+		s.Eventually("the script to be ready", func() bool { return strings.Contains(s.Berth("logs", "c").Stdout, "ready") })
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+	}()
+	s.Finish(ctx, cmd).Expect(t, 43)
 }
