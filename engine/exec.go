@@ -331,6 +331,9 @@ func (e *Engine) execProcess(c *container.Container, x *container.ExecSession) (
 	if err != nil {
 		return nil, err
 	}
+	if err := requireExecutable(p); err != nil {
+		return nil, nameCommand(err, x.Command)
+	}
 	data, err := json.Marshal(p)
 	if err != nil {
 		return nil, errdefs.Internal("encoding the process %s: %w", strings.Join(x.Command, " "), err)

@@ -357,6 +357,9 @@ func (s *starting) writeBundle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := requireExecutable(spec.Process); err != nil {
+		return err
+	}
 	if s.seccomp, err = s.e.useCompiledSeccomp(s.rt, spec); err != nil {
 		return err
 	}
