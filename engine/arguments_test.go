@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func TestTheLimitOfArgumentsIsTheKernels(t *testing.T) {
 		left := size - 2*int64(len(p.Args[0])+1) - 8
 		for left > 0 {
 			n := min(left-9, 100_000)
-			p.Env = append(p.Env, "V="+strings.Repeat("x", int(max(n-2, 0))))
+			p.Env = append(p.Env, fmt.Sprintf("V%03d=", len(p.Env))+strings.Repeat("x", int(max(n-5, 0))))
 			left -= n + 9
 		}
 		cmd := exec.Command(p.Args[0])
