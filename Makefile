@@ -69,6 +69,10 @@ test-race: ## Run the unit tests under the race detector (needs a C compiler).
 	@hack/deps run test race
 	CGO_ENABLED=1 $(GOTEST) -race -timeout 25m $$($(GO) list -tags "$(TAGS)" ./... | grep -v '/test/')
 
+.PHONY: stress
+stress: ## Run the store's tests with many, killed and failing processes at full length (some ten minutes).
+	BERTH_STRESS=1 $(GOTEST) -count 1 -timeout 40m -v -run 'TestProcesses' ./store/sqlite ./store/bolt
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (20s); RUN=regexp selects some.
 	@GO="$(GO)" TAGS="$(TAGS)" hack/fuzz "$(FUZZTIME)" "$(RUN)"

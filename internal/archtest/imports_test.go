@@ -59,7 +59,8 @@ var allowed = map[string][]string{
 	// Which back end a database is kept by, and how it is brought from one to another.
 	"store/backend": append([]string{"store", "store/sqlite", "store/bolt", "store/internal/contract", "store/internal/rules",
 		"store/internal/gate", "store/internal/kind"}, records...),
-	"store/storetest": append([]string{"store"}, records...),
+	"store/storetest":      append([]string{"store", "store/storetest/disk"}, records...),
+	"store/storetest/disk": nil,
 
 	// The monitor's wire format is all that the two sides share. Which runtime fits is a question to the host's facts.
 	"ociruntime":             {"errdefs"},

@@ -2,6 +2,7 @@ package bolt_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,6 +36,15 @@ func open(t testing.TB, path string, opts ...bolt.Option) *bolt.Store {
 	t.Cleanup(func() { s.Close() })
 	return s
 }
+
+func TestMain(m *testing.M) { storetest.Main(m, processes) }
+
+var processes = storetest.Backend{
+	Open:  func(ctx context.Context, path string) (store.Store, error) { return bolt.Open(ctx, path, paths) },
+	Check: bolt.Check,
+}
+
+func TestProcesses(t *testing.T) { storetest.Processes(t, processes) }
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Opener {
