@@ -26,7 +26,7 @@ func (b *bench) document(rows []row) string {
 	for _, c := range b.contestants {
 		fmt.Fprintf(&w, "- %s: %s\n", c.name, versionOf(c))
 	}
-	w.WriteString("\nMedians. Beside a peer's figure is how many times as long (or as large) it is as Berth's with the same OCI runtime.\n\n")
+	fmt.Fprintf(&w, "\nMedians; before each turn nothing happens for %v. Beside a peer's figure is how many times as long (or as large) it is as Berth's with the same OCI runtime.\n\n", quiet)
 	w.WriteString("| what | budget |")
 	for _, c := range b.contestants {
 		fmt.Fprintf(&w, " %s |", c.name)
