@@ -18,7 +18,8 @@ import (
 	"github.com/berth-engine/berth/store"
 )
 
-// Remove removes a container, and with Depend those that depend on it, and returns the IDs of those removed.
+// Remove removes a container, and with Depend those that depend on it, and returns the IDs of those removed. One that is removed by
+// somebody else, or by itself, after it has been found counts as removed.
 //
 // ErrConflict if it runs and Force is not set, or if containers depend on it and Depend is not set.
 func (s *Containers) Remove(ctx context.Context, ref string, o RemoveOptions) ([]string, error) {
@@ -46,10 +47,28 @@ func (e *Engine) remove(ctx context.Context, id string, o RemoveOptions) ([]stri
 			}
 		}
 	}
-	if err := e.removeOne(ctx, id, o); err != nil {
+	err := e.removeOne(ctx, id, o)
+	if errdefs.Class(err) == errdefs.ErrNotFound {
+		err = e.awaitRemoved(ctx, id, err)
+	}
+	if err != nil {
 		return removed, err
 	}
 	return append(removed, id), nil
+}
+
+// awaitRemoved waits until whoever removes a container whose record is gone has done so, and removes what is left by one who was
+// killed. If the record is there, it was something else that was not found.
+func (e *Engine) awaitRemoved(ctx context.Context, id string, notFound error) error {
+	unlock, err := e.locks.Lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := e.reread(ctx, id); errdefs.Class(err) != errdefs.ErrNotFound {
+		return errors.Join(notFound, err)
+	}
+	return e.settleRemoved(ctx, id)
 }
 
 func (e *Engine) dependents(ctx context.Context, id string) (ids []string, err error) {
