@@ -28,7 +28,7 @@ A layer that unpacks to more than the disk has room for, than BERTH_MAX_LAYER_BY
 BERTH_MAX_LAYER_ENTRIES (5000000) is refused; so it is with pull and import.`,
 		Example: "berth load -i images.tar\nzcat images.tar.gz | berth load",
 		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: undoing(func(cmd *cobra.Command, _ []string) error {
 			if o.Path == "-" {
 				o.Path = ""
 			}
@@ -37,13 +37,13 @@ BERTH_MAX_LAYER_ENTRIES (5000000) is refused; so it is with pull and import.`,
 				if isTerminal(a.in) {
 					return usageFault(cmd, errdefs.Invalid("standard input is a terminal: name an archive with --input, or redirect one"))
 				}
-				input = a.in
+				input = whileNotInterrupted(cmd.Context(), a.in)
 			}
 			if !quiet {
 				o.Progress = a.err
 			}
 			return loadImages(cmd.Context(), a, input, o)
-		},
+		}),
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.Path, "input", "i", "", "Read this `file` or directory instead of standard input")
@@ -86,7 +86,7 @@ func newSaveCmd(a *app) *cobra.Command {
 written to standard output, unless that is a terminal. Several images go into one docker-archive.`,
 		Example: "berth save -o tools.tar debian busybox\nberth save debian | gzip > debian.tar.gz",
 		Args:    minArgs(1),
-		RunE: func(cmd *cobra.Command, refs []string) error {
+		RunE: undoing(func(cmd *cobra.Command, refs []string) error {
 			if err := checkSave(a, o, refs); err != nil {
 				return usageFault(cmd, err)
 			}
@@ -101,7 +101,7 @@ written to standard output, unless that is a terminal. Several images go into on
 				return err
 			}
 			return s.Images.Save(cmd.Context(), refs, o)
-		},
+		}),
 		ValidArgsFunction: completeImages(a),
 	}
 	f := cmd.Flags()
@@ -149,7 +149,7 @@ VOLUME or WORKDIR.`,
 		Example: `debootstrap --variant minbase bookworm root && tar -C root -c . | berth import - debian:mine
 berth import -c 'CMD ["/bin/sh"]' rootfs.tar.gz tools`,
 		Args: rangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: undoing(func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
 				o.Reference = args[1]
 			}
@@ -164,7 +164,7 @@ berth import -c 'CMD ["/bin/sh"]' rootfs.tar.gz tools`,
 				if isTerminal(a.in) {
 					return usageFault(cmd, errdefs.Invalid("standard input is a terminal: redirect an archive into it"))
 				}
-				o.Input = a.in
+				o.Input = whileNotInterrupted(cmd.Context(), a.in)
 			}
 			s, err := a.services(cmd.Context())
 			if err != nil {
@@ -176,7 +176,7 @@ berth import -c 'CMD ["/bin/sh"]' rootfs.tar.gz tools`,
 			}
 			_, err = fmt.Fprintln(a.out, "sha256:"+id)
 			return err
-		},
+		}),
 	}
 	f := cmd.Flags()
 	platform.flags(f)

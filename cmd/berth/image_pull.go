@@ -28,7 +28,7 @@ Several layers are pulled at a time. What was pulled of an image is kept only if
 berth pull --platform linux/arm64 docker.io/library/busybox
 berth pull --creds me registry.example.com/tool`,
 		Args: minArgs(1),
-		RunE: func(cmd *cobra.Command, refs []string) error {
+		RunE: undoing(func(cmd *cobra.Command, refs []string) error {
 			o := image.PullOptions{Policy: image.PullPolicy(policy), AllTags: allTags}
 			var err error
 			if o.Platform, err = platform.value(a); err != nil {
@@ -41,7 +41,7 @@ berth pull --creds me registry.example.com/tool`,
 				o.Progress = a.err
 			}
 			return pullImages(cmd.Context(), a, refs, o)
-		},
+		}),
 	}
 	f := cmd.Flags()
 	access.flags(f)
@@ -65,11 +65,11 @@ func pullImages(ctx context.Context, a *app, refs []string, o image.PullOptions)
 		for _, id := range ids {
 			fmt.Fprintln(a.out, id)
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			failed = said(report(a.err, err))
-			if ctx.Err() != nil {
-				break
-			}
 		}
 	}
 	return failed

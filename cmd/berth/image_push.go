@@ -19,7 +19,7 @@ func newPushCmd(a *app) *cobra.Command {
 oci-archive:FILE, oci:DIR or dir:DIR.`,
 		Example: "berth push registry.example.com/tool:2\nberth push --format oci tool oci-archive:/tmp/tool.tar",
 		Args:    rangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: undoing(func(cmd *cobra.Command, args []string) error {
 			var err error
 			if o.Access, err = access.access(a, cmd.Flags()); err != nil {
 				return err
@@ -40,7 +40,7 @@ oci-archive:FILE, oci:DIR or dir:DIR.`,
 			}
 			_, err = s.Images.Push(cmd.Context(), args[0], destination, o)
 			return err
-		},
+		}),
 		ValidArgsFunction: completeImages(a),
 	}
 	f := cmd.Flags()
