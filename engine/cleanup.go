@@ -100,6 +100,8 @@ func (e *Engine) dropLifeClaim(id string) error {
 
 // exitAndRemove records the exit of a container that removes itself, and removes it, in one commit. The caller holds the lock.
 // The run directory, which holds the exit record, goes last: killed before, the next sweep does it all again.
+//
+// A container that others depend on stays, whole: its claim has a sweep remove it when they are gone.
 func (e *Engine) exitAndRemove(ctx context.Context, c *container.Container) error {
 	if !c.State.Status.Alive() {
 		return e.removeClaimed(ctx, c)
@@ -110,20 +112,45 @@ func (e *Engine) exitAndRemove(ctx context.Context, c *container.Container) erro
 	if err != nil {
 		return err
 	}
+	removed := false
+	unlessKept := func(do func(context.Context) error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			if !removed {
+				return nil
+			}
+			return do(ctx)
+		}
+	}
 	err = runSteps(context.WithoutCancel(ctx), "autoremove", []step{
 		{name: "delete", do: func(ctx context.Context) error { return e.deleteRuntimeState(ctx, c) }},
 		{name: "unmount", do: func(context.Context) error { return e.unmountAll(c) }},
-		{name: "layer", do: func(context.Context) error { return e.removeLayer(id) }},
-		{name: "record", do: func(ctx context.Context) error { return e.recordExitAndRemoval(ctx, c, exit) }},
+		{name: "record", do: func(ctx context.Context) (err error) {
+			removed, err = e.recordExitAndRemoval(ctx, c, exit)
+			return err
+		}},
+		{name: "layer", do: unlessKept(func(context.Context) error { return e.removeLayer(id) })},
 		{name: "run-directory", do: func(context.Context) error { return e.removeRun(id) }},
-		{name: "volumes", do: func(ctx context.Context) error { return e.removeOrphanVolumes(ctx, c, true) }},
+		{name: "volumes", do: unlessKept(func(ctx context.Context) error { return e.removeOrphanVolumes(ctx, c, true) })},
 	})
-	if err != nil {
+	if err != nil || !removed {
 		life.leave()
 		return err
 	}
+	return e.endLife(ctx, c, life)
+}
+
+// endLife ends what there was to answer for of a container that is removed, and removes those that waited for it to go.
+func (e *Engine) endLife(ctx context.Context, c *container.Container, life *claim) error {
 	life.done()
-	return e.settleRemoved(ctx, c.Config.ID)
+	if err := e.settleRemoved(ctx, c.Config.ID); err != nil {
+		return err
+	}
+	for _, id := range c.Config.Dependencies {
+		if err := e.sweepOne(ctx, id, filepath.Join(e.paths.claims(), id+lifeClaim)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *Engine) removeClaimed(ctx context.Context, c *container.Container) error {
@@ -141,10 +168,12 @@ func (e *Engine) removeClaimed(ctx context.Context, c *container.Container) erro
 	}
 	if err := e.removeLocked(ctx, c, true); err != nil {
 		life.leave()
+		if errors.Is(err, errDependents) {
+			return nil
+		}
 		return err
 	}
-	life.done()
-	return e.settleRemoved(ctx, c.Config.ID)
+	return e.endLife(ctx, c, life)
 }
 
 // wantsRestart reports whether the restart policy asks for a start after this exit. The state holds the exit.
@@ -205,20 +234,24 @@ func (e *Engine) restartByPolicy(ctx context.Context, id string, run uint64) err
 	return err
 }
 
-// recordExitAndRemoval commits the exit and the removal as one.
-func (e *Engine) recordExitAndRemoval(ctx context.Context, c *container.Container, exit ociruntime.ExitRecord) error {
+// recordExitAndRemoval commits the exit and the removal as one; the exit alone, if others depend on the container.
+func (e *Engine) recordExitAndRemoval(ctx context.Context, c *container.Container, exit ociruntime.ExitRecord) (removed bool, err error) {
 	events := applyExit(c, exit)
 	if err := e.noteVolumes(c); err != nil {
-		return err
+		return false, err
 	}
-	err := e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
+	err = e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
 		if err := writeExit(tx, c, events); err != nil {
+			return err
+		}
+		dependents, err := tx.Containers().Dependents(c.Config.ID)
+		if removed = len(dependents) == 0; err != nil || !removed {
 			return err
 		}
 		return deleteRecord(tx, c, true, containerEvent(c, event.Remove))
 	})
-	if err == nil {
+	if err == nil && removed {
 		removeCIDFile(c)
 	}
-	return err
+	return removed, err
 }

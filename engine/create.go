@@ -153,6 +153,20 @@ func (e *Engine) holdImage(ctx context.Context, id string) (unlock func(), err e
 	return unlock, nil
 }
 
+// requireLasting refuses to depend on a container that is being removed.
+func requireLasting(tx store.Tx, ids []string) error {
+	for _, id := range ids {
+		c, err := tx.Containers().Container(id)
+		if err != nil {
+			return err
+		}
+		if c.State.Status == container.Removing {
+			return errdefs.Conflict("container %s is being removed: nothing can depend on it", c.Config.Name)
+		}
+	}
+	return nil
+}
+
 // nameTries is how often another random name is tried.
 const nameTries = 10
 
@@ -164,6 +178,9 @@ func (e *Engine) addContainer(ctx context.Context, d store.Durability, n *newCon
 				return err
 			}
 			if err := allocateIDs(tx, &c.Config, e.facts); err != nil {
+				return err
+			}
+			if err := requireLasting(tx, c.Config.Dependencies); err != nil {
 				return err
 			}
 			if err := tx.ContainerWriter().Add(c); err != nil {

@@ -292,7 +292,11 @@ func (e *Engine) recover(ctx context.Context, id string) (settled bool, err erro
 	case c.State.Status == container.Restarting:
 		return false, nil
 	case c.State.Status == container.Removing, c.Config.AutoRemove:
-		return true, e.removeLocked(ctx, c, false)
+		err := e.removeLocked(ctx, c, false)
+		if errors.Is(err, errDependents) {
+			return false, nil // until they are gone
+		}
+		return true, err
 	}
 	return true, nil
 }

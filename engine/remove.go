@@ -134,10 +134,22 @@ func (e *Engine) refuseDependents(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	for i := range ids {
-		ids[i] = short(ids[i])
+	return dependedOn(c, ids)
+}
+
+// errDependents: a container cannot be removed since others depend on it. Its class is ErrConflict.
+var errDependents = errors.New("has containers that depend on it")
+
+func dependedOn(c *container.Container, ids []string) error {
+	return errdefs.Conflict("container %s %w: %v; remove them first, or use --depend", c.Config.Name, errDependents, shortIDs(ids))
+}
+
+func shortIDs(ids []string) []string {
+	list := make([]string, len(ids))
+	for i, id := range ids {
+		list[i] = short(id)
 	}
-	return errdefs.Conflict("container %s has containers that depend on it: %v; remove them first, or use --depend", c.Config.Name, ids)
+	return list
 }
 
 // stopForRemoval stops a container in its own time, as rm --force does. A container that cannot be stopped is killed later.
@@ -214,8 +226,23 @@ func (e *Engine) markRemoving(ctx context.Context, c *container.Container, volum
 	if c.State.Status == container.Removing && c.State.RemoveVolumes == volumes {
 		return nil
 	}
+	before := c.State
 	c.State.Status, c.State.RemoveVolumes = container.Removing, volumes
-	return e.setState(ctx, c)
+	err := e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
+		// From here on nobody can come to depend on it (requireLasting).
+		ids, err := tx.Containers().Dependents(c.Config.ID)
+		if err != nil {
+			return err
+		}
+		if len(ids) > 0 {
+			return dependedOn(c, ids)
+		}
+		return tx.ContainerWriter().SetState(c.Config.ID, c.State)
+	})
+	if err != nil {
+		c.State = before
+	}
+	return err
 }
 
 // removeRecord removes the container from the store, with its anonymous volumes if those go too.
