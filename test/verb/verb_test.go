@@ -577,6 +577,6 @@ func TestALongPathOfTheRunDirectoryIsNoObstacle(t *testing.T) {
 	s := sandbox.NewIn(t, strings.Repeat("long", 30))
 	bb := s.LoadBusybox()
 	sandbox.Equal(t, "output", s.OK("run", "--rm", bb, "echo", "x"), "x")
-	s.OK("run", "-d", "--name", "c", bb, "sh", "-c", "sleep 0.3; exit 3")
-	s.Fails(3, nil, "attach", "c")
+	s.OK("run", "-d", "-i", "--name", "c", bb, "sh", "-c", "read line; exit 3")
+	s.BerthIn("go\n", "attach", "c").Expect(t, 3)
 }
