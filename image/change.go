@@ -3,12 +3,14 @@ package image
 import (
 	"encoding/json"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 
 	"github.com/berth-engine/berth/errdefs"
 )
@@ -30,6 +32,8 @@ func Change(c *Config, changes []string) error {
 			return errdefs.Invalid("change %q: unknown directive: there are CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR", change)
 		case value == "" && name != "CMD" && name != "ENTRYPOINT":
 			return errdefs.Invalid("change %q: the directive needs a value", change)
+		case strings.ContainsRune(change, 0):
+			return errdefs.Invalid("change %q: it has a NUL byte", change)
 		}
 		if err := apply(c, value); err != nil {
 			return errdefs.Invalid("change %q: %w", change, err)
@@ -49,28 +53,77 @@ func splitChange(change string) (name, value string) {
 }
 
 var directives = map[string]func(c *Config, value string) error{
-	"CMD":        func(c *Config, v string) error { c.Cmd = commandOf(v); return nil },
-	"ENTRYPOINT": func(c *Config, v string) error { c.Entrypoint = commandOf(v); return nil },
+	"CMD":        func(c *Config, v string) (err error) { c.Cmd, err = commandOf(v); return err },
+	"ENTRYPOINT": func(c *Config, v string) (err error) { c.Entrypoint, err = commandOf(v); return err },
 	"ENV":        changeEnv,
 	"EXPOSE":     changeExpose,
 	"LABEL":      changeLabel,
-	"STOPSIGNAL": func(c *Config, v string) error { c.StopSignal = v; return nil },
-	"USER":       func(c *Config, v string) error { c.User = v; return nil },
+	"STOPSIGNAL": changeStopSignal,
+	"USER":       changeUser,
 	"VOLUME":     changeVolume,
 	"WORKDIR":    changeWorkDir,
-	"ONBUILD":    func(c *Config, v string) error { c.OnBuild = append(c.OnBuild, v); return nil },
+	"ONBUILD":    changeOnBuild,
 }
 
-// commandOf takes the JSON form, else a line for the shell.
-func commandOf(value string) []string {
-	var exec []string
-	if json.Unmarshal([]byte(value), &exec) == nil {
-		return exec
-	}
+// commandOf takes the JSON form, else a line for the shell. What is JSON, but no list of strings, is neither.
+func commandOf(value string) ([]string, error) {
 	if value == "" {
-		return nil
+		return nil, nil
 	}
-	return []string{"/bin/sh", "-c", value}
+	list, isJSON, err := jsonList(value)
+	if err != nil || isJSON {
+		return list, err
+	}
+	return []string{"/bin/sh", "-c", value}, nil
+}
+
+// jsonList parses the JSON form of a directive. What begins like it and is not JSON is not meant to be, as in a shell's [ -e x ].
+func jsonList(value string) (list []string, isJSON bool, err error) {
+	if !strings.HasPrefix(value, "[") || !json.Valid([]byte(value)) {
+		return nil, false, nil
+	}
+	if json.Unmarshal([]byte(value), &list) != nil {
+		return nil, true, errdefs.Invalid("%s is not a list of strings", value)
+	}
+	return list, true, nil
+}
+
+// signalRule matches the names of signals and the real-time ones; see signal(7).
+var signalRule = regexp.MustCompile(`^(RTMIN(\+([0-9]|[12][0-9]|30))?|RTMAX(-([0-9]|[12][0-9]|30))?|[1-9]|[1-5][0-9]|6[0-4])$`)
+
+func changeStopSignal(c *Config, value string) error {
+	name := strings.TrimPrefix(strings.ToUpper(value), "SIG")
+	if !signalRule.MatchString(name) && unix.SignalNum("SIG"+name) == 0 {
+		return errdefs.Invalid("%q is not a signal: signal(7) lists them, as in TERM, SIGTERM, 15 or RTMIN+3", value)
+	}
+	c.StopSignal = value
+	return nil
+}
+
+// userRule is USER[:GROUP], each a name or a number.
+var userRule = regexp.MustCompile(`^[^\s:]+(:[^\s:]+)?$`)
+
+func changeUser(c *Config, value string) error {
+	if !userRule.MatchString(value) {
+		return errdefs.Invalid("%q is not of the form user[:group]", value)
+	}
+	c.User = value
+	return nil
+}
+
+// triggers are the instructions that an image can have carried out when others are built on it.
+var triggers = []string{
+	"ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME",
+	"WORKDIR",
+}
+
+func changeOnBuild(c *Config, value string) error {
+	name, _, _ := strings.Cut(strings.ToUpper(value), " ")
+	if !slices.Contains(triggers, strings.TrimSpace(name)) {
+		return errdefs.Invalid("%s cannot be put off: there are %s", name, strings.Join(triggers, ", "))
+	}
+	c.OnBuild = append(c.OnBuild, value)
+	return nil
 }
 
 func changeEnv(c *Config, value string) error {
@@ -162,9 +215,9 @@ func wordsOf(s string) ([]string, error) {
 
 // listOf takes the JSON form, else words.
 func listOf(value string) ([]string, error) {
-	var list []string
-	if json.Unmarshal([]byte(value), &list) == nil {
-		return list, nil
+	list, isJSON, err := jsonList(value)
+	if err != nil || isJSON {
+		return list, err
 	}
 	return wordsOf(value)
 }
@@ -211,8 +264,8 @@ func changeVolume(c *Config, value string) error {
 		return err
 	}
 	for _, p := range paths {
-		if p == "" {
-			return errdefs.Invalid("a volume's path is empty")
+		if path.Clean("/"+p) == "/" {
+			return errdefs.Invalid("%q is no path of a volume", p)
 		}
 		if c.Volumes == nil {
 			c.Volumes = map[string]struct{}{}

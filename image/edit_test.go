@@ -115,6 +115,7 @@ func TestChange(t *testing.T) {
 		{[]string{"EXPOSE 80 53/UDP 8000-8010"}, Config{ImageConfig: imagespec.ImageConfig{ExposedPorts: set("80/tcp", "53/udp", "8000-8010/tcp")}}},
 		{[]string{`VOLUME ["/a"]`, "VOLUME /b /c"}, Config{ImageConfig: imagespec.ImageConfig{Volumes: set("/a", "/b", "/c")}}},
 		{[]string{"WORKDIR /a", "WORKDIR b"}, Config{ImageConfig: imagespec.ImageConfig{WorkingDir: "/a/b"}}},
+		{[]string{"CMD [ -e x ]", "STOPSIGNAL sigrtmin+3"}, Config{ImageConfig: imagespec.ImageConfig{Cmd: []string{"/bin/sh", "-c", "[ -e x ]"}, StopSignal: "sigrtmin+3"}}},
 		{[]string{"USER 1:2", "STOPSIGNAL SIGINT"}, Config{ImageConfig: imagespec.ImageConfig{User: "1:2", StopSignal: "SIGINT"}}},
 		{[]string{"ONBUILD RUN x", "ONBUILD RUN y"}, Config{OnBuild: []string{"RUN x", "RUN y"}}},
 	} {
@@ -125,7 +126,11 @@ func TestChange(t *testing.T) {
 			t.Errorf("%q: expected (-) and got (+):\n%s", tt.changes, d)
 		}
 	}
-	for _, bad := range []string{"", "RUN x", "USER", "ENV", "ENV =x", "ENV A", "LABEL a='b", "EXPOSE 0", "EXPOSE 99999", "EXPOSE x", "EXPOSE 9-8", "EXPOSE 80/icmp", `VOLUME [""]`} {
+	for _, bad := range []string{"", "RUN x", "USER", "ENV", "ENV =x", "ENV A", "LABEL a='b", "EXPOSE 0", "EXPOSE 99999", "EXPOSE x", "EXPOSE 9-8", "EXPOSE 80/icmp",
+		`VOLUME [""]`, "VOLUME /", "STOPSIGNAL TERM;x", "STOPSIGNAL 0", "STOPSIGNAL 65", "STOPSIGNAL RTMIN+31", "STOPSIGNAL NOPE",
+		"USER a b", "USER a:b:c", "USER :b", "CMD [1]", `ENTRYPOINT ["a", {}]`, `VOLUME [1]`, "ONBUILD FROM x", "ONBUILD ONBUILD RUN x",
+		"ONBUILD NOPE", "ENV A=a\x00b",
+	} {
 		wantClass(t, Change(&Config{}, []string{bad}), errdefs.ErrInvalidArgument)
 	}
 }
