@@ -18,6 +18,7 @@ import (
 //	RUNROOT/locks                     object locks
 //	RUNROOT/claims                    who answers for what is half-done (claim.go)
 //	RUNROOT/containers/ID             a run: rootfs, bundle, the monitor's files; there from start to clean-up
+//	RUNROOT/cgroup-parents            control groups that were made for --cgroup-parent (cgroup_parent.go)
 //	RUNROOT/execs/ID                  an exec session's run
 //	RUNROOT/mapped/ID                 the root file system of a container with a user namespace
 //
@@ -99,6 +100,9 @@ func (p paths) bundle(id string) string { return filepath.Join(p.containerRun(id
 
 // execRun is an exec session's run directory.
 func (p paths) execRun(id string) string { return filepath.Join(p.run, "execs", id) }
+
+// cgroupParents notes the control groups made for --cgroup-parent.
+func (p paths) cgroupParents() string { return filepath.Join(p.run, "cgroup-parents") }
 
 // shm is the /dev/shm that a container shares.
 func (p paths) shm(id string) string { return filepath.Join(p.containerRun(id), "shm") }

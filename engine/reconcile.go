@@ -195,6 +195,9 @@ func (e *Engine) deleteRuntimeState(ctx context.Context, c *container.Container)
 	if err != nil {
 		return err
 	}
+	if err := e.removeCgroupParents(c); err != nil {
+		return err
+	}
 	return e.removeExecRuns(ctx, c.Config.ID)
 }
 

@@ -392,7 +392,13 @@ func (s *starting) create(ctx context.Context) error {
 	if s.life != nil {
 		req.Hold = []*os.File{s.life.file}
 	}
-	if s.process, err = s.rt.Create(ctx, req); err != nil {
+	release, err := s.e.holdCgroupParent(ctx, s.c)
+	if err != nil {
+		return err
+	}
+	s.process, err = s.rt.Create(ctx, req)
+	release()
+	if err != nil {
 		return err
 	}
 	s.e.keepCompiledSeccomp(s.rt, cfg.ID, s.seccomp)
@@ -411,7 +417,7 @@ func (s *starting) deleteCreated(ctx context.Context) error {
 	if s.rt == nil {
 		return nil
 	}
-	return s.rt.Delete(ctx, s.c.Config.ID, true)
+	return errors.Join(s.rt.Delete(ctx, s.c.Config.ID, true), s.e.removeCgroupParents(s.c))
 }
 
 // writeRecord writes the record of the run for who may have to take over: a process that has not been let run is taken down, one that
