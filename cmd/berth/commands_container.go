@@ -51,6 +51,7 @@ var containerEntries = []entry{
 	{"ps", groupLook, newPsCmd},
 	{"logs", groupLook, newLogsCmd},
 	{"top", groupLook, newTopCmd},
+	{"stats", groupLook, newStatsCmd},
 	{"port", groupLook, newPortCmd},
 }
 

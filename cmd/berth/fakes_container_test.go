@@ -24,21 +24,23 @@ const (
 // fakeContainers are containers in memory that remember what was done to them.
 type fakeContainers struct {
 	containers
-	lock    sync.Mutex
-	list    []engine.Summary // the newest first, as the engine lists them
-	err     map[string]error // by reference
-	done    []string
-	created engine.CreateOptions
-	started engine.StartOptions
-	listed  engine.ListOptions
-	removed engine.RemoveOptions
-	stopped engine.StopOptions
-	waited  []engine.WaitCondition
-	status  engine.ExitStatus
-	lines   []logs.Line
-	logged  engine.LogsOptions
-	top     engine.TopResult
-	topped  []string
+	lock     sync.Mutex
+	list     []engine.Summary // the newest first, as the engine lists them
+	err      map[string]error // by reference
+	done     []string
+	created  engine.CreateOptions
+	started  engine.StartOptions
+	listed   engine.ListOptions
+	removed  engine.RemoveOptions
+	stopped  engine.StopOptions
+	waited   []engine.WaitCondition
+	status   engine.ExitStatus
+	lines    []logs.Line
+	logged   engine.LogsOptions
+	top      engine.TopResult
+	measured engine.StatsOptions
+	reports  [][]engine.ContainerStats
+	topped   []string
 	// attached runs with the streams of an attached container.
 	attached func(ctx context.Context, s engine.Streams) (engine.ExitStatus, error)
 	warnings []string
@@ -204,6 +206,21 @@ func (f *fakeContainers) Inspect(_ context.Context, ref string, _ bool) (*engine
 		return nil, err
 	}
 	return &engine.Details{Container: *s.Container, Status: s.Status, RuntimeName: "crun", StorageDriver: "overlay"}, nil
+}
+
+func (f *fakeContainers) Stats(_ context.Context, o engine.StatsOptions, fn func([]engine.ContainerStats) error) error {
+	f.measured = o
+	for _, ref := range o.Containers {
+		if _, err := f.find(ref); err != nil {
+			return err
+		}
+	}
+	for _, report := range f.reports {
+		if err := fn(report); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *fakeContainers) Top(_ context.Context, ref string, descriptors []string) (engine.TopResult, error) {

@@ -35,6 +35,9 @@ func humanSize(bytes int64) string {
 	return units.HumanSizeWithPrecision(float64(bytes), 3)
 }
 
+// binarySize is a number of bytes in binary units with four digits: 4.014MiB.
+func binarySize(bytes int64) string { return units.BytesSize(float64(bytes)) }
+
 // stamp is a time as Docker's and podman's CreatedAt show it.
 func stamp(t time.Time) string {
 	if t.IsZero() {

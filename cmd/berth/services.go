@@ -39,6 +39,7 @@ type viewer interface {
 	Resolve(ctx context.Context, ref string) (id, name string, err error)
 	List(ctx context.Context, o engine.ListOptions) ([]engine.Summary, error)
 	Inspect(ctx context.Context, ref string, size bool) (*engine.Details, error)
+	Stats(ctx context.Context, o engine.StatsOptions, fn func([]engine.ContainerStats) error) error
 	Top(ctx context.Context, ref string, descriptors []string) (engine.TopResult, error)
 	Logs(ctx context.Context, ref string, o engine.LogsOptions, fn func(logs.Line) error) error
 }

@@ -23,7 +23,7 @@ var records = []string{"errdefs", "host", "container", "event", "volume", "netwo
 var below = append([]string{
 	"store", "store/backend", "store/memory", "lock", "image", "rootfs", "ocispec", "ociruntime",
 	"ociruntime/monitored", "ociruntime/conmon", "ociruntime/missing", "logs", "network/bridge", "network/cni", "network/dns",
-	"internal/config", "internal/tree", "event/mirror",
+	"internal/config", "internal/tree", "internal/cgroup", "event/mirror",
 }, records...)
 
 // allowed is the import table: for each package, which others of this module its code (not its tests) may import. It is
@@ -84,6 +84,7 @@ var allowed = map[string][]string{
 	"internal/config":       {"host", "errdefs"},
 	"internal/ofd":          {"errdefs"},
 	"internal/tree":         {"errdefs"},
+	"internal/cgroup":       {"errdefs"},
 	"internal/monitor":      {"internal/monitor/wire"},
 	"internal/monitor/wire": nil,
 	"internal/archtest":     nil,
