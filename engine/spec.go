@@ -79,6 +79,9 @@ func (e *Engine) buildSpec(ctx context.Context, s *starting) (*specs.Spec, error
 	if in.Files, err = e.writeFiles(s); err != nil {
 		return nil, err
 	}
+	if err := makeMountPoints(s.root, cfg, slices.Concat(in.Mounts, in.Files)); err != nil {
+		return nil, err
+	}
 	if err := makeWorkDir(s, in.Mounts); err != nil {
 		return nil, err
 	}
@@ -266,6 +269,46 @@ func hostDevices(named []ocispec.Device) []ocispec.Device {
 		return nil
 	})
 	return list
+}
+
+// makeMountPoints makes what is mounted onto behind a link of the image's that leads nowhere, where not every OCI runtime does. Other
+// mount points are left to the runtime, and so is what lies in another mount.
+func makeMountPoints(root *rootfs.Root, cfg *container.Config, mounts []ocispec.Mount) error {
+	uid, gid := hostIDs(cfg, 0, 0)
+	for _, m := range mounts {
+		if coversKernelFiles(m.Destination) || strings.HasPrefix(m.Destination, "/dev/") || mountAbove(filepath.Dir(m.Destination), mounts) != nil {
+			continue
+		}
+		if !behindDanglingLink(root, m.Destination) {
+			continue
+		}
+		name := m.Destination
+		if fi, err := os.Stat(m.Source); m.Type == "bind" && (err != nil || !fi.IsDir()) {
+			name = filepath.Dir(name) // the file itself is no trouble to make, once its directory is there
+		}
+		if err := root.MkdirAll(name, 0o755, uid, gid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// behindDanglingLink reports whether the first that is missing on the way to name is what a link leads to.
+func behindDanglingLink(root *rootfs.Root, name string) bool {
+	if _, err := root.Stat(name); !errors.Is(err, errdefs.ErrNotFound) {
+		return false
+	}
+	for i := range name {
+		if i == 0 || name[i] != '/' {
+			continue
+		}
+		if _, err := root.Stat(name[:i]); err != nil {
+			name = name[:i]
+			break
+		}
+	}
+	_, err := root.Lstat(name)
+	return err == nil
 }
 
 // makeWorkDir makes the working directory if it is missing: in the root file system, or in the mount that it lies in.
