@@ -46,6 +46,8 @@ var processes = storetest.Backend{
 
 func TestProcesses(t *testing.T) { storetest.Processes(t, processes) }
 
+func BenchmarkStore(b *testing.B) { storetest.Benchmarks(b, processes) }
+
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Opener {
 		path := filepath.Join(t.TempDir(), "store", "berth.db")
