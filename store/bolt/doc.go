@@ -4,7 +4,8 @@
 //
 //   - An Update queues on the write lock of FILE-lock (package gate), opens the file, and closes it at its end.
 //   - A View reads a copy in memory (memfd_create(2)) of the pages in use, so that it holds nobody up and nobody holds it up,
-//     however long it takes. The copy is kept for the next View, and is good for as long as no other commit has been made.
+//     however long it takes. The copy is kept for the next View, and is good for as long as no other commit has been made. Only
+//     the look at the file that opening it takes keeps writers waiting instead, if none is at it.
 //
 // # Snapshots
 //

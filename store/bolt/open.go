@@ -67,7 +67,7 @@ func OpenAlone(ctx context.Context, path string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{path: path, gate: g}
-	if err := s.View(ctx, func(tx store.Tx) error { return checkFormat(path, tx) }); err != nil {
+	if err := s.glance(ctx, func(tx store.Tx) error { return checkFormat(path, tx) }); err != nil {
 		s.Close()
 		return nil, orOtherKind(path, err)
 	}
@@ -83,7 +83,7 @@ func (s *Store) open(ctx context.Context, p store.Paths) error {
 		return err
 	}
 	var recorded store.Paths
-	err := s.View(ctx, func(tx store.Tx) (err error) {
+	err := s.glance(ctx, func(tx store.Tx) (err error) {
 		if err := checkFormat(s.path, tx); err != nil {
 			return err
 		}

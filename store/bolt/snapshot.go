@@ -186,6 +186,17 @@ func newest(f *os.File) (meta, error) {
 	return found, nil
 }
 
+// sound says whether the newest commit's pages are all in the file. Behind its end a mapping of it has nothing.
+func sound(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return gate.ExplainFile(err)
+	}
+	defer f.Close()
+	_, err = newest(f)
+	return err
+}
+
 // pageSize is that of the file: the first meta page says it or, where that is damaged, the second, which is found at each possible
 // size.
 func pageSize(f *os.File) (int, error) {

@@ -52,7 +52,33 @@ func (s *Store) View(ctx context.Context, fn func(tx store.Tx) error) error {
 		return err
 	}
 	defer s.release(snap)
-	b, err := snap.db.Begin(false)
+	return s.read(ctx, snap.db, fn)
+}
+
+// glance is View for a fn that is over at once: if nobody writes at this moment, writers are kept waiting instead of making a copy.
+func (s *Store) glance(ctx context.Context, fn func(tx store.Tx) error) error {
+	unlock, err := s.gate.TryLock()
+	if err != nil {
+		return err
+	}
+	if unlock == nil {
+		return s.View(ctx, fn)
+	}
+	defer unlock()
+	if err := sound(s.path); err != nil {
+		return err
+	}
+	db, err := open(s.path, &bbolt.Options{ReadOnly: true, Timeout: gate.Patience, NoStatistics: true})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return s.read(ctx, db, fn)
+}
+
+// read runs fn in a transaction that reads.
+func (s *Store) read(ctx context.Context, db *bbolt.DB, fn func(tx store.Tx) error) error {
+	b, err := db.Begin(false)
 	if err != nil {
 		return explain(s.path, err)
 	}

@@ -103,6 +103,24 @@ func (g *Gate) Lock(ctx context.Context) (unlock func(), err error) {
 	return unlock, nil
 }
 
+// TryLock is Lock if nobody writes or waits for it; unlock is nil if somebody does.
+func (g *Gate) TryLock() (unlock func(), err error) {
+	select {
+	case <-g.writer:
+	default:
+		return nil, nil
+	}
+	ok, err := ofd.Try(g.f, ofd.Exclusive, byteWrite)
+	if err != nil || !ok {
+		g.writer <- struct{}{}
+		return nil, g.explain(err)
+	}
+	return func() {
+		ofd.Unlock(g.f, byteWrite)
+		g.writer <- struct{}{}
+	}, nil
+}
+
 // Notify tells those who watch that there was a commit, which can now be read.
 func (g *Gate) Notify() {
 	g.f.WriteAt([]byte{'\n'}, 0) // if this fails, closing the file notifies
