@@ -70,25 +70,21 @@ are typed. The exit code is the container's.`,
 }
 
 func (a *app) attach(ctx context.Context, sel selection, o attachFlags, noStdin bool, args []string) error {
-	s, err := a.services(ctx)
-	if err != nil {
-		return err
-	}
-	ref, rest, err := sel.one(ctx, s.Containers, args)
+	c, ref, rest, err := a.one(ctx, sel, args)
 	if err != nil {
 		return err
 	}
 	if len(rest) > 0 {
 		return errdefs.Invalid("attach takes one container, not %d", len(rest)+1)
 	}
-	d, err := s.Containers.Inspect(ctx, ref, false)
+	d, err := c.Inspect(ctx, ref, false)
 	if err != nil {
 		return err
 	}
-	at := a.attachmentTo(s.Containers, &d.Config, o)
+	at := a.attachmentTo(c, &d.Config, o)
 	at.Stdin = d.Config.Process.Stdin && !noStdin
 	status, err := a.attached(ctx, at, func(ctx context.Context, st engine.Streams, _ engine.Size, _ func() error) (engine.ExitStatus, error) {
-		return s.Containers.Attach(ctx, d.Config.ID, st)
+		return c.Attach(ctx, d.Config.ID, st)
 	})
 	return a.ended(d.Config.Name, status, err)
 }

@@ -149,38 +149,33 @@ func newRestartCmd(a *app) *cobra.Command {
 
 // newPauseCmd is berth pause.
 func newPauseCmd(a *app) *cobra.Command {
-	var sel selection
 	cmd := &cobra.Command{
 		Use:     "pause [FLAGS] CONTAINER...",
 		Short:   "Freeze the processes of containers",
 		Example: "berth pause web\nberth unpause web",
-		Args:    sel.check,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			running := func(s container.Status) bool { return s == container.Running }
-			return a.onEach(cmd.Context(), sel, args, running, func(ctx context.Context, c containers, ref string) error {
-				return c.Pause(ctx, ref)
-			})
-		},
 	}
-	sel.flags(cmd.Flags(), "a", "f")
-	sel.cidfileFlag(cmd.Flags())
-	return cmd
+	return a.freezing(cmd, container.Running, containers.Pause)
 }
 
 // newUnpauseCmd is berth unpause.
 func newUnpauseCmd(a *app) *cobra.Command {
-	var sel selection
 	cmd := &cobra.Command{
 		Use:     "unpause [FLAGS] CONTAINER...",
 		Short:   "Let the processes of paused containers go on",
 		Example: "berth unpause web\nberth unpause --all",
-		Args:    sel.check,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			paused := func(s container.Status) bool { return s == container.Paused }
-			return a.onEach(cmd.Context(), sel, args, paused, func(ctx context.Context, c containers, ref string) error {
-				return c.Unpause(ctx, ref)
-			})
-		},
+	}
+	return a.freezing(cmd, container.Paused, containers.Unpause)
+}
+
+// freezing completes pause or unpause, which work on containers of one status.
+func (a *app) freezing(cmd *cobra.Command, of container.Status, work func(c containers, ctx context.Context, ref string) error) *cobra.Command {
+	var sel selection
+	cmd.Args = sel.check
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		eligible := func(s container.Status) bool { return s == of }
+		return a.onEach(cmd.Context(), sel, args, eligible, func(ctx context.Context, c containers, ref string) error {
+			return work(c, ctx, ref)
+		})
 	}
 	sel.flags(cmd.Flags(), "a", "f")
 	sel.cidfileFlag(cmd.Flags())

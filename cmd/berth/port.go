@@ -43,15 +43,11 @@ func newPortCmd(a *app) *cobra.Command {
 
 // port prints the ports of one container, or where one port of it is published.
 func (a *app) port(ctx context.Context, sel selection, args []string) error {
-	s, err := a.services(ctx)
+	c, ref, rest, err := a.one(ctx, sel, args)
 	if err != nil {
 		return err
 	}
-	ref, rest, err := sel.one(ctx, s.Containers, args)
-	if err != nil {
-		return err
-	}
-	d, err := s.Containers.Inspect(ctx, ref, false)
+	d, err := c.Inspect(ctx, ref, false)
 	if err != nil {
 		return err
 	}

@@ -112,6 +112,16 @@ func (s *selection) one(ctx context.Context, l lister, args []string) (ref strin
 	return args[0], args[1:], nil
 }
 
+// one is selection.one with the engine opened for it.
+func (a *app) one(ctx context.Context, sel selection, args []string) (c containers, ref string, rest []string, err error) {
+	s, err := a.services(ctx)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	ref, rest, err = sel.one(ctx, s.Containers, args)
+	return s.Containers, ref, rest, err
+}
+
 // latest is the ID of the container made last.
 func latest(ctx context.Context, l lister) (string, error) {
 	found, err := l.List(ctx, engine.ListOptions{All: true, Last: 1})

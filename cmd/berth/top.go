@@ -47,15 +47,11 @@ options of ps, such as -ef or aux, change nothing.`,
 }
 
 func (a *app) top(ctx context.Context, sel selection, args []string) error {
-	s, err := a.services(ctx)
+	c, ref, rest, err := a.one(ctx, sel, args)
 	if err != nil {
 		return err
 	}
-	ref, rest, err := sel.one(ctx, s.Containers, args)
-	if err != nil {
-		return err
-	}
-	table, err := s.Containers.Top(ctx, ref, topDescriptors(rest))
+	table, err := c.Top(ctx, ref, topDescriptors(rest))
 	if err != nil {
 		return err
 	}
