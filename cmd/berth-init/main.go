@@ -22,7 +22,10 @@ import (
 // version is set at link time.
 var version = "dev"
 
-// signals are taken from as early on as a Go program can: one that comes in its first millisecond still ends it.
+// signals are taken from as early on as a Go program can. One that comes before that, in its first millisecond, ends it with code 2
+// instead of 128+N: the Go runtime has its handlers by then, and the first process of a PID namespace cannot kill itself as they want it
+// to. Blocking signals before the program begins does not help, since the runtime unblocks those that end a program; what would is a
+// first process that is no Go program.
 var signals = notified()
 
 func notified() chan os.Signal {
