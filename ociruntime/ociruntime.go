@@ -47,6 +47,9 @@ type Runtime interface {
 	Exec(ctx context.Context, r ExecRequest) (*Process, error)
 	// Attach connects to a container's or exec session's monitor. ErrNotFound if none listens there.
 	Attach(ctx context.Context, run string, o AttachOptions) (Conn, error)
+	// Schedule has the monitor of a container run its periodic command (CreateRequest.Periodic) when this much time has passed; zero or less
+	// is never. It replaces what was scheduled before.
+	Schedule(ctx context.Context, run string, after time.Duration) error
 	// Kill sends a signal to the first process, or to all processes of the container. ErrConflict if it does not run.
 	Kill(ctx context.Context, id string, pid PID, sig syscall.Signal, all bool) error
 	Pause(ctx context.Context, id string) error
@@ -103,6 +106,9 @@ type CreateRequest struct {
 	Hold []*os.File
 	// Cleanup is the command that the monitor becomes when the container has exited; empty for none.
 	Cleanup []string
+	// Periodic is a command that the monitor runs, as its child, whenever the time has come that Schedule has set; not twice at a time. It is
+	// to schedule its next run itself. Empty for none.
+	Periodic []string
 	// Attached asks for a connection made before the process can run (Process.Conn), on which the caller promises to clean up
 	// itself: the monitor then becomes Cleanup only if that connection closes without Conn.CleanedUp.
 	Attached *AttachOptions

@@ -116,6 +116,9 @@ func (c *client) message(p *packet) bool {
 		syscall.Close(fd)
 	}
 	switch b := p.data[:p.n]; {
+	case b[0] == wire.Look:
+		c.m.ticker.look()
+		return false
 	case b[0] == wire.Hello && !c.greeted:
 		return c.hello(b, fd)
 	case !c.greeted:

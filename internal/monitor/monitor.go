@@ -34,6 +34,7 @@ type monitor struct {
 	creation creation
 	child    process
 	oom      oomCounter
+	ticker   ticker
 	exited   bool // the first process has ended
 	exit     exit
 	record   []byte // the exit record, once written
@@ -82,6 +83,7 @@ func (m *monitor) init() {
 	m.listenFD, m.terminalFD, m.oom.fd = -1, -1, -1
 	m.stdin.m, m.stdin.fd, m.stdin.due = m, -1, m.o.stdin
 	m.listener.m = m
+	m.ticker.m = m
 	m.outputs = m.room.outputs[:0]
 	m.clients = m.room.clients[:0]
 	m.queue = m.room.queue[:0]
@@ -151,15 +153,18 @@ func (m *monitor) welcome() {
 // rests, and then sleeps until something does.
 func (m *monitor) hold() {
 	quiet := false
+	m.ticker.look()
 	for !m.exited {
 		next := int64(-1)
 		if !quiet {
 			next = second
 		}
 		next = sooner(sooner(next, m.dropStuck()), m.log.flushBegun())
-		happened := m.loop.wait(next)
+		idle := next == second
+		happened := m.loop.wait(sooner(next, m.ticker.wait()))
 		m.reap()
-		if quiet = !happened && next == second; quiet {
+		m.ticker.tick()
+		if quiet = idle && !happened; quiet {
 			m.rest()
 		}
 	}

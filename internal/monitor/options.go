@@ -30,6 +30,7 @@ type options struct {
 	hold, extra      fdSet
 	env              []string // added to the runtime's environment
 	cleanup          []string
+	periodic         []string // see ticker.go
 }
 
 // fdSet is n descriptors from first on.
@@ -133,6 +134,8 @@ func (o *options) set(name, value string) error {
 		o.logMaxSize, err = strconv.ParseInt(value, 10, 64)
 	case "--log-max-files":
 		o.logMaxFiles, err = strconv.Atoi(value)
+	case "--periodic":
+		o.periodic = append(o.periodic, value)
 	case "--runtime-env":
 		o.env = append(o.env, value)
 	default:

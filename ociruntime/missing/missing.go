@@ -5,6 +5,7 @@ package missing
 import (
 	"context"
 	"syscall"
+	"time"
 
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/ociruntime"
@@ -62,6 +63,9 @@ func (r *Runtime) Exec(context.Context, ociruntime.ExecRequest) (*ociruntime.Pro
 func (r *Runtime) Attach(context.Context, string, ociruntime.AttachOptions) (ociruntime.Conn, error) {
 	return nil, r.err
 }
+
+// Schedule fails with ErrMissing.
+func (r *Runtime) Schedule(context.Context, string, time.Duration) error { return r.err }
 
 // Kill fails with ErrMissing.
 func (r *Runtime) Kill(context.Context, string, ociruntime.PID, syscall.Signal, bool) error {

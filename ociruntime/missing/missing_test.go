@@ -22,7 +22,7 @@ func TestEveryOperationSaysThatTheRuntimeIsMissing(t *testing.T) {
 		for op, err := range map[string]error{
 			"create": create, "start": r.Start(ctx, ""), "exec": exec, "attach": attach,
 			"kill": r.Kill(ctx, "", ociruntime.PID{}, 9, false), "pause": r.Pause(ctx, ""), "resume": r.Resume(ctx, ""),
-			"delete": r.Delete(ctx, "", true), "processes": processes, "info": infoErr,
+			"delete": r.Delete(ctx, "", true), "schedule": r.Schedule(ctx, "", 1), "processes": processes, "info": infoErr,
 		} {
 			if !errors.Is(err, ociruntime.ErrMissing) || errdefs.Class(err) != errdefs.ErrUnavailable ||
 				!strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "install") {

@@ -30,8 +30,8 @@ func (r *Runtime) Create(ctx context.Context, q ociruntime.CreateRequest) (*ocir
 		return nil, err
 	}
 	p, err := r.launch(ctx, &launch{
-		id: q.ID, run: q.Run, stdio: q.Stdio, hold: q.Hold, extra: q.ExtraFiles, cleanup: q.Cleanup, attached: q.Attached,
-		systemd: q.SystemdCgroup || r.o.SystemdCgroup, noCgroup: q.NoCgroup, env: q.Env, log: q.Log,
+		id: q.ID, run: q.Run, stdio: q.Stdio, hold: q.Hold, extra: q.ExtraFiles, cleanup: q.Cleanup, periodic: q.Periodic,
+		attached: q.Attached, systemd: q.SystemdCgroup || r.o.SystemdCgroup, noCgroup: q.NoCgroup, env: q.Env, log: q.Log,
 		args: []string{"--bundle", q.Bundle},
 	})
 	if err != nil {
@@ -118,6 +118,7 @@ type launch struct {
 	hold     []*os.File
 	extra    []*os.File
 	cleanup  []string
+	periodic []string
 	attached *ociruntime.AttachOptions
 	systemd  bool
 	noCgroup bool
@@ -299,6 +300,9 @@ func (r *Runtime) arguments(l *launch) []string {
 	args = append(args, l.args...)
 	for _, e := range append(r.o.Env[:len(r.o.Env):len(r.o.Env)], l.env...) {
 		args = append(args, "--runtime-env", e)
+	}
+	for _, word := range l.periodic {
+		args = append(args, "--periodic", word)
 	}
 	if len(l.cleanup) > 0 {
 		args = append(append(args, "--"), l.cleanup...)

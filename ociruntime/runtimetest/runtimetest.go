@@ -28,6 +28,7 @@ func Run(t *testing.T, factory Factory) {
 		{"Exec", execTests},
 		{"Failure", failureTests},
 		{"Handover", handoverTests},
+		{"Periodic", periodicTests},
 		{"Kill9", killTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -11,6 +11,7 @@
 //	C                close standard input             N text      refused
 //	W width height   resize (little endian uint16)    O data      standard output, or the terminal
 //	K                the caller has cleaned up        E data      standard error
+//	L                DueFile has changed; goodbye
 //	                                                  D text      dropped: the client was too slow
 //	                                                  X record    the process has ended; the last message
 //
@@ -43,6 +44,7 @@ const (
 	CloseStdin = 'C'
 	Resize     = 'W'
 	CleanedUp  = 'K'
+	Look       = 'L'
 
 	Attached = 'A'
 	Refused  = 'N'
@@ -75,6 +77,8 @@ const (
 	PIDFile      = "pid"
 	ExitFile     = "exit"
 	RuntimeLog   = "runtime.log"
+	// DueFile says when the periodic command is to run next: nanoseconds of CLOCK_MONOTONIC, in decimal.
+	DueFile = "due"
 )
 
 // CreationLock is the byte of RuntimeLog on which there is a lock (fcntl(2), F_OFD_SETLK) while a process is being created.
