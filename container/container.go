@@ -324,12 +324,6 @@ type State struct {
 	Health   *HealthResult `json:"health,omitempty"`
 }
 
-// HealthResult is the outcome of the health checks so far.
-type HealthResult struct {
-	Status        string `json:"status"` // starting, healthy, unhealthy
-	FailingStreak int    `json:"failingStreak"`
-}
-
 // ExecSession is one process run in a running container besides its first.
 type ExecSession struct {
 	ID        string   `json:"id"`
@@ -341,7 +335,9 @@ type ExecSession struct {
 	Terminal  bool     `json:"terminal,omitempty"`
 	Stdin     bool     `json:"stdin,omitempty"`
 	// Privileged gives the process all capabilities.
-	Privileged  bool      `json:"privileged,omitempty"`
+	Privileged bool `json:"privileged,omitempty"`
+	// Check: the process is a health check, whose outcome is told instead of its coming and going.
+	Check       bool      `json:"check,omitempty"`
 	PreserveFDs uint      `json:"preserveFDs,omitempty"`
 	DetachKeys  string    `json:"detachKeys,omitempty"`
 	Created     time.Time `json:"created"`

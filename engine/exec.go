@@ -167,7 +167,7 @@ func (e *Engine) startExec(ctx context.Context, c *container.Container, x *conta
 		}},
 		{name: "record", do: func(ctx context.Context) error {
 			x.Status = container.Running
-			return e.putExec(ctx, x, containerEvent(c, event.Exec, "execID", x.ID))
+			return e.putExec(ctx, x, execEvents(c, x, event.Exec)...)
 		}},
 		{name: "run", do: s.runProcess, undo: s.killProcess},
 		{name: "run-record", do: func(context.Context) error {
@@ -179,6 +179,14 @@ func (e *Engine) startExec(ctx context.Context, c *container.Container, x *conta
 		return nil, err
 	}
 	return s.made, nil
+}
+
+// execEvents are the events of what has happened to a session: none for a health check.
+func execEvents(c *container.Container, x *container.ExecSession, a event.Action) []event.Event {
+	if x.Check {
+		return nil
+	}
+	return []event.Event{containerEvent(c, a, "execID", x.ID)}
 }
 
 // takeClaim makes this process, and then the monitor, answer for the session.

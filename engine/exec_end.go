@@ -23,8 +23,10 @@ func (e *Engine) endExec(ctx context.Context, c *container.Container, x *contain
 }
 
 func (e *Engine) recordExecEnd(ctx context.Context, c *container.Container, x *container.ExecSession, code int, seen bool) error {
-	died := containerEvent(c, event.ExecDied, "execID", x.ID)
-	died.ExitCode = &code
+	died := execEvents(c, x, event.ExecDied)
+	for i := range died {
+		died[i].ExitCode = &code
+	}
 	return e.store.Update(ctx, store.Volatile, func(tx store.UpdateTx) error {
 		current, err := tx.Execs().Exec(x.ID)
 		if errdefs.Class(err) == errdefs.ErrNotFound || err == nil && current.Status == container.Exited {
@@ -33,7 +35,7 @@ func (e *Engine) recordExecEnd(ctx context.Context, c *container.Container, x *c
 		if err != nil {
 			return err
 		}
-		if err := tx.Writer().Append(died); err != nil {
+		if err := appendEvents(tx, died); err != nil {
 			return err
 		}
 		if err := tx.ExecWriter().PruneExited(now()); err != nil {

@@ -389,6 +389,12 @@ func (s *starting) create(ctx context.Context) error {
 		Log:           s.e.logConfig(s.c),
 		SystemdCgroup: s.e.systemdCgroups(), NoCgroup: cfg.Resources.Cgroups == "disabled", Cleanup: cleanup, Attached: s.req.attached, ExtraFiles: s.req.options.ExtraFiles,
 	}
+	if cfg.Health.Checks() {
+		req.Periodic, err = s.e.commandLine("healthcheck", "run", "--run", strconv.FormatUint(s.c.State.Run+1, 10), cfg.ID)
+		if err != nil {
+			return err
+		}
+	}
 	if s.life != nil {
 		req.Hold = []*os.File{s.life.file}
 	}
@@ -436,6 +442,9 @@ func (s *starting) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.e.scheduleHealth(ctx, s.rt, s.c, true); err != nil {
+		return err
+	}
 	if s.req.releasing != nil {
 		s.req.releasing()
 	}
@@ -450,6 +459,7 @@ func (s *starting) record(ctx context.Context) error {
 	st.BootID, st.Runtime = s.e.facts.BootID, s.rt.Path()
 	st.Run++
 	st.Error, st.ExitCode, st.OOMKilled, st.StoppedByUser, st.Again = "", 0, false, false, false
+	st.Health = firstHealth(&s.c.Config)
 	if s.req.initOnly {
 		st.Status = container.Initialized
 		return s.e.setState(ctx, s.c, containerEvent(s.c, event.Init))

@@ -47,9 +47,10 @@ type Runtime interface {
 	Exec(ctx context.Context, r ExecRequest) (*Process, error)
 	// Attach connects to a container's or exec session's monitor. ErrNotFound if none listens there.
 	Attach(ctx context.Context, run string, o AttachOptions) (Conn, error)
-	// Schedule has the monitor of a container run its periodic command (CreateRequest.Periodic) when this much time has passed; zero or less
-	// is never. It replaces what was scheduled before.
-	Schedule(ctx context.Context, run string, after time.Duration) error
+	// Schedule has the monitor of a container run its periodic command (CreateRequest.Periodic) once, when this much time has passed since it
+	// was due last, or twice this much if that is over, and so on: a command that calls it whenever it runs keeps the beat. The first
+	// time counts from now, and so does one that replaces a time to come. Zero or less is never.
+	Schedule(ctx context.Context, run string, period time.Duration) error
 	// Kill sends a signal to the first process, or to all processes of the container. ErrConflict if it does not run.
 	Kill(ctx context.Context, id string, pid PID, sig syscall.Signal, all bool) error
 	Pause(ctx context.Context, id string) error

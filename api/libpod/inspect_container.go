@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker/go-units"
 
@@ -68,6 +69,11 @@ func inspectState(d *engine.Details) *InspectContainerState {
 	}
 	if s.Health != nil {
 		state.Health = &HealthResults{Status: s.Health.Status, FailingStreak: s.Health.FailingStreak, Log: []HealthCheckLog{}}
+		for _, c := range s.Health.Log {
+			state.Health.Log = append(state.Health.Log, HealthCheckLog{
+				Start: c.Start.Format(time.RFC3339Nano), End: c.End.Format(time.RFC3339Nano), ExitCode: c.ExitCode, Output: c.Output,
+			})
+		}
 	}
 	return state
 }

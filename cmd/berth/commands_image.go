@@ -12,7 +12,7 @@ func imageAndSystemCommands(a *app) []*cobra.Command {
 		c.GroupID = groupImage
 	}
 	ofSystem := []*cobra.Command{
-		newVolumeCmd(a), newSystemCmd(a), newInfoCmd(a), newVersionCmd(a), newEventsCmd(a), newCompletionCmd(a),
+		newVolumeCmd(a), newHealthcheckCmd(a), newSystemCmd(a), newInfoCmd(a), newVersionCmd(a), newEventsCmd(a), newCompletionCmd(a),
 	}
 	for _, c := range ofSystem {
 		c.GroupID = groupSystem

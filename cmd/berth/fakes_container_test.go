@@ -170,6 +170,18 @@ func (f *fakeContainers) Cleanup(_ context.Context, id string, run uint64) error
 	return f.verb(fmt.Sprintf("cleanup %d", run), id)
 }
 
+func (f *fakeContainers) Healthcheck(_ context.Context, ref string) (*container.HealthResult, error) {
+	s, err := f.find(ref)
+	if err != nil {
+		return nil, err
+	}
+	return s.State.Health, nil
+}
+
+func (f *fakeContainers) ScheduledHealthcheck(_ context.Context, id string, run uint64) error {
+	return f.verb(fmt.Sprintf("healthcheck %d", run), id)
+}
+
 func (f *fakeContainers) Exists(_ context.Context, ref string) (bool, error) {
 	_, err := f.find(ref)
 	if errdefs.Class(err) == errdefs.ErrNotFound {

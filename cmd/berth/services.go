@@ -31,6 +31,8 @@ type lifecycle interface {
 	Remove(ctx context.Context, ref string, o engine.RemoveOptions) ([]string, error)
 	Wait(ctx context.Context, ref string, condition engine.WaitCondition) (engine.ExitStatus, error)
 	Cleanup(ctx context.Context, id string, run uint64) error
+	Healthcheck(ctx context.Context, ref string) (*container.HealthResult, error)
+	ScheduledHealthcheck(ctx context.Context, id string, run uint64) error
 }
 
 // viewer looks at containers.

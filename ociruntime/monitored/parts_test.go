@@ -301,3 +301,17 @@ func FuzzParseExit(f *testing.F) {
 		}
 	})
 }
+
+func TestAScheduleKeepsTheBeat(t *testing.T) {
+	for _, c := range []struct{ now, last, period, want int64 }{
+		{1000, 0, 30, 1030},    // the first
+		{1000, 1020, 30, 1030}, // instead of one to come
+		{1003, 1000, 30, 1030}, // a little late
+		{1000, 1000, 30, 1030},
+		{1095, 1000, 30, 1120}, // so late that some are left out
+	} {
+		if got := nextBeat(c.now, c.last, c.period); got != c.want {
+			t.Errorf("nextBeat(%d, %d, %d): got %d, want %d", c.now, c.last, c.period, got, c.want)
+		}
+	}
+}

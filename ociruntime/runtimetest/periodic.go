@@ -47,16 +47,18 @@ var periodicTests = []test{
 		b := h.sh("sleep 0.5; exit 4")
 		b.request.Periodic = []string{"/no/such/program"}
 		b.start()
+		conn := b.attach(waitOnly)
 		must(h, h.runtime.Schedule(h.ctx, b.run, time.Millisecond))
-		h.expectExit(h.hear(b.attach(waitOnly)).exit, 4, 0, false)
+		h.expectExit(h.hear(conn).exit, 4, 0, false)
 	}},
 	{"the exit is told while the periodic command runs", func(h *harness) {
 		b, _ := h.periodic(": > $1/running; sleep 2")
 		b.start()
 		must(h, h.runtime.Schedule(h.ctx, b.run, time.Millisecond))
 		h.eventually("it runs", func() bool { return exists(filepath.Join(b.run, "running")) })
+		conn := b.attach(waitOnly)
 		must(h, h.runtime.Kill(h.ctx, b.id, b.process.PID, 9, false))
-		h.expectExit(h.hear(b.attach(waitOnly)).exit, 137, 9, false)
+		h.expectExit(h.hear(conn).exit, 137, 9, false)
 	}},
 	{"a schedule without a monitor is no error", func(h *harness) {
 		must(h, h.runtime.Schedule(h.ctx, h.TempDir(), time.Millisecond))
