@@ -21,8 +21,6 @@ import (
 
 const cgroupRoot = "/sys/fs/cgroup"
 
-func cgroupParentLock() string { return lock.Name("cgroup-parents") }
-
 // hasCgroupParent reports whether the container's control group has a parent that was asked for and is no slice of systemd's, which
 // systemd looks after.
 func (e *Engine) hasCgroupParent(c *container.Container) bool {
@@ -34,7 +32,7 @@ func (e *Engine) holdCgroupParent(ctx context.Context, c *container.Container) (
 	if !e.hasCgroupParent(c) {
 		return func() {}, nil
 	}
-	if release, err = e.locks.RLock(ctx, cgroupParentLock()); err != nil {
+	if release, err = e.locks.RLock(ctx, lock.Name(cgroupParentsLock)); err != nil {
 		return nil, err
 	}
 	var missing strings.Builder
@@ -94,7 +92,7 @@ func (e *Engine) removeCgroupParents(c *container.Container) error {
 	if !e.hasCgroupParent(c) {
 		return nil
 	}
-	unlock, ok, err := e.locks.TryLock(cgroupParentLock())
+	unlock, ok, err := e.locks.TryLock(lock.Name(cgroupParentsLock))
 	if err != nil || !ok {
 		return err
 	}

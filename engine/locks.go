@@ -46,7 +46,10 @@ func (s *System) Locks(ctx context.Context) ([]LockHolder, error) {
 
 // lockable are all objects that have a lock, by the lock's ID.
 func (e *Engine) lockable(ctx context.Context) (map[string]LockHolder, error) {
-	objects := map[string]LockHolder{lock.Name(refreshLock): {Type: "engine", Name: refreshLock}}
+	objects := map[string]LockHolder{
+		lock.Name(refreshLock):       {Type: "engine", Name: refreshLock},
+		lock.Name(cgroupParentsLock): {Type: "engine", Name: cgroupParentsLock},
+	}
 	containers, err := e.all(ctx)
 	if err != nil {
 		return nil, err
@@ -71,11 +74,13 @@ func (e *Engine) lockable(ctx context.Context) (map[string]LockHolder, error) {
 }
 
 // The names of locks that belong to no object with an ID of the lock table's kind. The order in which one process takes several is: refresh,
-// images, containers by ID, volumes by name.
+// images, containers by ID, volumes by name or the cgroup parents.
 const (
 	refreshLock = "refresh"
 	imageLock   = "image:"
 	volumeLock  = "volume:"
+
+	cgroupParentsLock = "cgroup-parents"
 )
 
 // lockRank is the place of a lock's kind in the order.
