@@ -328,3 +328,28 @@ func TestABrokenMetaPageLeavesTheCommitBefore(t *testing.T) {
 		t.Errorf("expected the 3 containers of the commit before, got %d", got)
 	}
 }
+
+// bbolt would follow it until the process has no memory left.
+func TestAPageThatLeadsToItselfIsFoundAndGoneAround(t *testing.T) {
+	path := filled(t, 200)
+	b, err := os.ReadFile(path)
+	must(t, err)
+	at := int64(bytes.Index(b, []byte(`"name":"web100"`)) / 4096 * 4096) // a leaf with containers
+	page := make([]byte, 4096)
+	binary.NativeEndian.PutUint64(page, uint64(at/4096))
+	page[8], page[10] = 1, 1 // a branch with one element
+	binary.NativeEndian.PutUint64(page[24:], uint64(at/4096))
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	must(t, err)
+	_, err = f.WriteAt(page, at)
+	must(t, errors.Join(err, f.Close()))
+	if err := bolt.Check(t.Context(), path); !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), "of itself") {
+		t.Fatalf("Check: expected ErrCorrupt that says what is wrong, got: %v", err)
+	}
+	report, err := bolt.Repair(t.Context(), path)
+	must(t, err)
+	if report.Containers < 190 || report.Containers >= 200 || report.Events != 200 {
+		t.Errorf("expected all but the containers of one page, got %+v", report)
+	}
+	must(t, bolt.Check(t.Context(), path))
+}

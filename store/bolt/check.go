@@ -7,11 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"go.etcd.io/bbolt"
 
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/store"
@@ -46,13 +45,16 @@ func Check(ctx context.Context, path string) error {
 		return err
 	}
 	var found []string
-	err = s.View(ctx, func(tx store.Tx) error {
-		if err := checkFormat(path, tx); err != nil {
+	// The pages first: of those that are not sound nothing else is read.
+	if found, err = s.pages(ctx); err == nil && len(found) == 0 {
+		err = s.View(ctx, func(tx store.Tx) error {
+			if err := checkFormat(path, tx); err != nil {
+				return err
+			}
+			found, err = contract.Problems(tx.(*contract.Tx).Rows())
 			return err
-		}
-		found, err = s.problems(ctx, tx)
-		return err
-	})
+		})
+	}
 	if err != nil || len(found) == 0 {
 		return orOtherKind(path, err)
 	}
@@ -63,54 +65,20 @@ func Check(ctx context.Context, path string) error {
 	return rules.Damaged(path, strings.Join(found, "; ")+more)
 }
 
-// problems returns what is wrong with the pages, and with what is in them.
-func (s *Store) problems(ctx context.Context, tx store.Tx) (found []string, err error) {
-	if found, err = s.pages(ctx); err != nil || len(found) > 0 {
-		return found, err
-	}
-	rows := tx.(*contract.Tx).Rows()
-	return contract.Problems(rows)
-}
-
-// pages has bbolt check that each page is reached once, and holds its keys in order. It needs a snapshot of its own, with the list
-// of free pages.
+// pages sees to it that each page is whole and is reached once, and that keys are in order.
 func (s *Store) pages(ctx context.Context) (found []string, err error) {
 	snap, err := s.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release(snap)
-	err = guard(s.path, func() error {
-		b, err := snap.db.Begin(false)
-		if err != nil {
-			return explain(s.path, err)
+	for bucket, problems := range walkPages(snap.file, snap.meta, nil) {
+		for _, p := range problems {
+			found = append(found, fmt.Sprintf("bucket %q: %v", bucket, p))
 		}
-		defer b.Rollback()
-		for _, name := range keyed.Tables() {
-			bucket := b.Bucket([]byte(name))
-			if bucket == nil {
-				found = append(found, "the bucket "+name+" is missing")
-				continue
-			}
-			found = append(found, inOrder(name, bucket)...)
-		}
-		return ctx.Err()
-	})
-	return found, err
-}
-
-// inOrder walks a bucket: all its pages are readable and its keys ascend.
-func inOrder(name string, b *bbolt.Bucket) (found []string) {
-	var last []byte
-	b.ForEach(func(k, _ []byte) error {
-		if last != nil && string(k) <= string(last) {
-			found = append(found, "the keys of bucket "+name+" are out of order")
-			return errors.New("enough")
-		}
-		last = k
-		return nil
-	})
-	return found
+	}
+	slices.Sort(found)
+	return found, nil
 }
 
 // repaired is what the name of a new database ends in while it is put in the place of the old one. Once there is a file of
@@ -177,7 +145,7 @@ func exchange(path, kept string) error {
 	return gate.SyncDir(filepath.Dir(path))
 }
 
-// salvage reads what can be read: of each table what lies before the damage and, from the other end, what lies behind it.
+// salvage reads what can be read: all pages that are what they should be.
 func salvage(ctx context.Context, path string) (*contract.Remains, error) {
 	old := &contract.Remains{ExitCodes: map[string]contract.ExitCode{}}
 	f, err := os.Open(path)
@@ -193,49 +161,23 @@ func salvage(ctx context.Context, path string) (*contract.Remains, error) {
 	defer snap.db.Close()
 	whole := map[string]map[string][]byte{}
 	for _, name := range keyed.Tables() {
-		entries, err := rescue(path, snap.db, name)
-		whole[name] = entries
-		if err != nil {
-			old.Lost = append(old.Lost, fmt.Sprintf("a part of the table %s (%v)", name, err))
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
+		whole[name] = map[string][]byte{}
 	}
+	problems := walkPages(snap.file, snap.meta, func(bucket string, key, value []byte) {
+		if table := whole[bucket]; table != nil {
+			table[string(key)] = value
+		}
+	})
+	for bucket, ps := range problems {
+		if bucket == "" {
+			bucket = "of tables"
+		}
+		old.Lost = append(old.Lost, fmt.Sprintf("a part of the table %s (%v)", bucket, ps[0]))
+	}
+	slices.Sort(old.Lost)
 	if n, err := strconv.Atoi(string(whole[keyed.Meta][keyFormat])); err == nil && n > format {
 		return nil, rules.Newer(path, n, format)
 	}
 	keyed.Join(whole, old)
-	return old, nil
-}
-
-// rescue returns the entries of a table that can be read, and what kept it from reading the rest.
-func rescue(path string, db *bbolt.DB, name string) (map[string][]byte, error) {
-	entries := map[string][]byte{}
-	keep := func(k, v []byte) {
-		entries[string(k)] = append([]byte(nil), v...)
-	}
-	walk := func(first, next func(c *bbolt.Cursor) (k, v []byte)) error {
-		return guard(path, func() error {
-			b, err := db.Begin(false)
-			if err != nil {
-				return err
-			}
-			defer b.Rollback()
-			bucket := b.Bucket([]byte(name))
-			if bucket == nil {
-				return errdefs.NotFound("the bucket is missing")
-			}
-			c := bucket.Cursor()
-			for k, v := first(c); k != nil; k, v = next(c) {
-				keep(k, v)
-			}
-			return nil
-		})
-	}
-	err := walk((*bbolt.Cursor).First, (*bbolt.Cursor).Next)
-	if err != nil {
-		walk((*bbolt.Cursor).Last, (*bbolt.Cursor).Prev)
-	}
-	return entries, err
+	return old, ctx.Err()
 }

@@ -19,7 +19,8 @@ import (
 // snapshot is a copy of the file in memory. Its users are counted under Store.mu.
 type snapshot struct {
 	db    *bbolt.DB
-	txid  uint64
+	file  *os.File // the copy, which db closes
+	meta  meta
 	users int
 	kept  bool // by the Store, for the next View
 }
@@ -36,7 +37,7 @@ func (s *Store) snapshot(ctx context.Context) (*snapshot, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	if s.kept != nil && s.kept.txid == now.txid {
+	if s.kept != nil && s.kept.meta.txid == now.txid {
 		defer s.mu.Unlock()
 		s.kept.users++
 		return s.kept, nil
@@ -130,12 +131,14 @@ func tryCopy(f *os.File) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &snapshot{db: db, txid: before.txid}, nil
+	return &snapshot{db: db, file: memory, meta: before}, nil
 }
 
 // meta is what a commit says of itself.
 type meta struct {
 	txid uint64
+	root uint64 // the page where the list of buckets begins
+	free uint64 // the page where the list of free pages begins
 	size int64  // bytes that are in use, from the beginning of the file
 	head []byte // the two meta pages, as they were read
 }
@@ -147,6 +150,8 @@ const (
 	metaAt       = 16
 	metaLength   = 64
 	metaPageSize = 8
+	metaRoot     = 16
+	metaFree     = 32
 	metaPages    = 40
 	metaTxid     = 48
 	metaSum      = 56
@@ -171,6 +176,7 @@ func newest(f *os.File) (meta, error) {
 		}
 		if txid := binary.NativeEndian.Uint64(m[metaTxid:]); found.size == 0 || txid > found.txid {
 			found.txid = txid
+			found.root, found.free = binary.NativeEndian.Uint64(m[metaRoot:]), binary.NativeEndian.Uint64(m[metaFree:])
 			found.size = int64(binary.NativeEndian.Uint64(m[metaPages:])) * int64(size)
 		}
 	}
