@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -81,6 +82,8 @@ func Benchmarks(b *testing.B, backend Backend) {
 			name string
 			fn   func(m *measured, b *testing.B)
 		}{
+			{"a process that does nothing", process("nothing")}, {"a process that reads", process("read")},
+			{"a process that writes", process("write")},
 			{"open, read, close", (*measured).openRead}, {"open, write, close", (*measured).openWrite},
 			{"list all", (*measured).list}, {"list the running", (*measured).alive},
 			{"create and remove", (*measured).createRemove}, {"change a state", (*measured).changeState},
@@ -148,6 +151,39 @@ func (m *measured) openWrite(b *testing.B) {
 	if there {
 		m.with(b, func(s store.Store) error { return s.Update(b.Context(), store.Synced, m.remove) })
 	}
+}
+
+// process measures whole processes: with what a start of this program costs, which one that does nothing shows.
+func process(role string) func(m *measured, b *testing.B) {
+	return func(m *measured, b *testing.B) {
+		n := int(time.Now().UnixNano() / 1000)
+		for b.Loop() {
+			n++
+			if out, err := command(role, n, m.path).CombinedOutput(); err != nil {
+				b.Fatalf("%v: %s", err, out)
+			}
+		}
+	}
+}
+
+// readOnce is a process that looks something up.
+func (b Backend) readOnce(ctx context.Context, path string) error {
+	s, err := b.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.View(ctx, func(tx store.Tx) error { _, err := tx.Containers().Alive(); return err }), s.Close())
+}
+
+// writeOnce is a process that changes something for good.
+func (b Backend) writeOnce(ctx context.Context, n int, path string) error {
+	s, err := b.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Update(ctx, store.Synced, func(tx store.UpdateTx) error {
+		return errors.Join(tx.VolumeWriter().Add(vol(fmt.Sprint(n))), tx.Writer().Append(event.Event{Type: event.Volume, Action: event.Create}))
+	}), s.Close())
 }
 
 func (m *measured) list(b *testing.B) {

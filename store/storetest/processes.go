@@ -60,6 +60,12 @@ func (b Backend) play(role string, n int, path string) error {
 		return b.work(ctx, n, path)
 	case "hold":
 		return b.hold(ctx, path)
+	case "nothing":
+		return nil
+	case "read":
+		return b.readOnce(ctx, path)
+	case "write":
+		return b.writeOnce(ctx, n, path)
 	case "watched":
 		return b.watched(ctx, n, path)
 	}
