@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,4 +168,44 @@ func TestAfterARebootADatabaseThatDoesNotFitTogetherIsRefused(t *testing.T) {
 		t.Fatalf("after the repair: expected no error, got: %v", err)
 	}
 	e.Close()
+}
+
+func TestTheDatabasesBackEndIsTheOneThatIsAskedForElseTheOneThatIsThere(t *testing.T) {
+	ctx := context.Background()
+	opts := testOptions(t)
+	conf := filepath.Join(t.TempDir(), "containers.conf")
+	if err := os.WriteFile(conf, []byte("[engine]\ndatabase_backend = \"bolt\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened := func(more ...Option) (string, error) {
+		e, err := Open(ctx, append(slices.Clone(opts), more...)...)
+		if err != nil {
+			return "", err
+		}
+		defer e.Close()
+		info, err := e.System.Info(ctx)
+		if err != nil {
+			return "", err
+		}
+		return info.Store.Database, nil
+	}
+	for _, c := range []struct {
+		what string
+		opts []Option
+		want string
+		err  error
+	}{
+		{"containers.conf, a new one", []Option{WithConfigFile(conf)}, "bolt", nil},
+		{"nothing, but there is one", nil, "bolt", nil},
+		{"an option", []Option{WithDatabaseBackend("bolt")}, "bolt", nil},
+		{"another option", []Option{WithDatabaseBackend("sqlite")}, "", store.ErrOtherKind},
+		{"an option goes before containers.conf", []Option{WithConfigFile(conf), WithDatabaseBackend("sqlite")}, "", store.ErrOtherKind},
+		{"any", []Option{WithDatabaseBackend("any")}, "bolt", nil},
+		{"nonsense", []Option{WithDatabaseBackend("etcd")}, "", errdefs.ErrInvalidArgument},
+	} {
+		got, err := opened(c.opts...)
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: expected %q and the error %v, got %q, %v", c.what, c.want, c.err, got, err)
+		}
+	}
 }

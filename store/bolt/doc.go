@@ -7,6 +7,8 @@
 //     however long it takes. The copy is kept for the next View, and is good for as long as no other commit has been made. Only
 //     the look at the file that opening it takes keeps writers waiting instead, if none is at it.
 //
+// A foreign program that opens the file by bbolt's ways keeps Updates waiting for as long as it has it open, and no View.
+//
 // # Snapshots
 //
 // A commit N+1 of bbolt writes new pages, syncs, and then writes one of the two meta pages, the other of which still says N. The

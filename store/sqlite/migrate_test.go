@@ -4,21 +4,27 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/event"
 	"github.com/berth-engine/berth/store"
+	"github.com/berth-engine/berth/volume"
 )
 
-// golden unpacks a database that was written by the program of an older version: testdata/vN.db.gz.
+var update = flag.Bool("update", false, "write the golden database of the current version, when there is a new one")
+
+// golden unpacks a database that was written by the program of a version: testdata/vN.db.gz. Once released it is never written anew.
 func golden(t *testing.T, version int) string {
 	t.Helper()
 	packed, err := os.ReadFile(filepath.Join("testdata", fmt.Sprintf("v%d.db.gz", version)))
@@ -35,8 +41,11 @@ func golden(t *testing.T, version int) string {
 // goldenPaths is what the golden databases were created with.
 var goldenPaths = store.Paths{Root: "/r", RunRoot: "/rr", StorageRoot: "/s", StorageRun: "/sr", GraphDriver: "overlay"}
 
-func TestADatabaseOfEveryOlderVersionIsBroughtForwardWhole(t *testing.T) {
-	for version := 1; version < len(migrations); version++ {
+func TestADatabaseOfEveryVersionIsBroughtForwardWhole(t *testing.T) {
+	if *update {
+		writeGolden(t)
+	}
+	for version := 1; version <= len(migrations); version++ { // the current one's is tomorrow's older one
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
 			path := golden(t, version)
 			must(t, Check(t.Context(), path)) // as it is
@@ -45,6 +54,9 @@ func TestADatabaseOfEveryOlderVersionIsBroughtForwardWhole(t *testing.T) {
 			defer s.Close()
 			must(t, Check(t.Context(), path))
 			must(t, s.View(t.Context(), func(tx store.Tx) error { return holdsGolden(t, tx) }))
+			if version >= versionPods {
+				must(t, s.View(t.Context(), func(tx store.Tx) error { return holdsPods(t, tx) }))
+			}
 			must(t, s.Update(t.Context(), store.Synced, func(tx store.UpdateTx) error {
 				free := &container.Container{Config: container.Config{ID: "new", Name: "web3"}, State: container.State{Status: container.Created}}
 				taken := &container.Container{Config: container.Config{ID: "other", Name: "web0"}, State: container.State{Status: container.Created}}
@@ -66,9 +78,10 @@ func holdsGolden(t *testing.T, tx store.Tx) error {
 	var names []string
 	var id [3]string
 	cs, err := tx.Containers().All()
+	cs = slices.DeleteFunc(cs, func(c *container.Container) bool { return c.Config.Pod != "" }) // holdsPods has those
 	for i, c := range cs {
 		names = append(names, c.Config.Name)
-		id[i] = c.Config.ID
+		id[min(i, 2)] = c.Config.ID
 	}
 	if want := []string{"web0", "web1", "web2"}; !slices.Equal(names, want) {
 		t.Fatalf("expected containers %v, got %v", want, names)
@@ -88,7 +101,7 @@ func holdsGolden(t *testing.T, tx store.Tx) error {
 		"web0 has a session":    len(sessions) == 1 && sessions[0].ID == "e1",
 		"web0 ended with 3":     code == 3,
 		"there were 4 events":   last == 4,
-		"the boot ID was known": boot == "boot of version 1",
+		"the boot ID was known": boot == goldenBoot,
 	} {
 		if !ok {
 			t.Errorf("expected that %s: got dependents %v, users %v, sessions %v, code %d, last event %d, boot %q",
@@ -96,6 +109,69 @@ func holdsGolden(t *testing.T, tx store.Tx) error {
 		}
 	}
 	return errors.Join(err, needsErr, usersErr, sessErr, codeErr, lastErr, bootErr)
+}
+
+// goldenBoot is the boot ID in the golden databases.
+const goldenBoot = "boot of version 1"
+
+// holdsPods checks for what came with version 2: a pod with a container that is connected to a network, and a reserved name.
+func holdsPods(t *testing.T, tx store.Tx) error {
+	members, err := tx.Pods().Containers("pod")
+	connected, connErr := tx.Containers().Connected("net")
+	owner, ownerErr := tx.Names().Owner("reserved")
+	if len(members) != 1 || !slices.Equal(connected, []string{"member"}) || owner != "somebody" {
+		t.Errorf("expected a pod with a connected container, and a reserved name, got %d, %v, %q", len(members), connected, owner)
+	}
+	return errors.Join(err, connErr, ownerErr)
+}
+
+// writeGolden writes what holdsGolden and holdsPods check for.
+func writeGolden(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "golden.db")
+	s, err := Open(t.Context(), path, goldenPaths)
+	must(t, err)
+	made := func(n int) *container.Container {
+		return &container.Container{
+			Config: container.Config{
+				ID: fmt.Sprintf("%064x", n), Name: fmt.Sprint("web", n), Created: time.Unix(int64(n), 0),
+				Mounts: []container.Mount{{Type: container.Volume, Source: "logs", Destination: "/l"}, {Type: container.Bind, Source: "/s", Destination: "/s"}},
+			},
+			State: container.State{Status: container.Running},
+		}
+	}
+	needs, elsewhere := made(1), made(2)
+	needs.Config.Dependencies, elsewhere.Config.Namespace = []string{made(0).Config.ID}, "other"
+	member := &container.Container{Config: container.Config{ID: "member", Name: "member", Pod: "pod", Namespace: "of the pod", Created: time.Unix(9, 0)},
+		State: container.State{Status: container.Created}}
+	member.Config.Network.Networks = map[string]container.NetworkOptions{"net": {Aliases: []string{"alias"}}}
+	must(t, s.Update(t.Context(), store.Synced, func(tx store.UpdateTx) error {
+		w := tx.ContainerWriter()
+		for _, c := range []*container.Container{made(0), needs, elsewhere, made(3)} {
+			e := event.Event{Type: event.Container, Action: event.Create, ID: c.Config.ID, Time: time.Unix(100, 5)}
+			if err := errors.Join(w.Add(c), tx.Writer().Append(e)); err != nil {
+				return err
+			}
+		}
+		return errors.Join(
+			tx.PodWriter().Add(&container.Pod{Config: container.PodConfig{ID: "pod", Name: "pod", Namespace: "of the pod"}}),
+			tx.PodWriter().AddContainer("pod", member), tx.NameWriter().Reserve("reserved", "somebody"), tx.Writer().Refresh(goldenBoot),
+			tx.VolumeWriter().Add(&volume.Volume{Name: "logs"}), tx.VolumeWriter().Add(&volume.Volume{Name: "unused"}),
+			tx.ExecWriter().Put(&container.ExecSession{ID: "e1", Container: made(0).Config.ID, Status: container.Running}),
+			w.SetExitCode(made(0).Config.ID, 3), w.SetExitCode(made(3).Config.ID, 4), w.Remove(made(3).Config.ID))
+	}))
+	c, err := s.take()
+	must(t, err)
+	must(t, c.script("PRAGMA wal_checkpoint(TRUNCATE)"))
+	s.give(c)
+	must(t, s.Close())
+	b, err := os.ReadFile(path)
+	must(t, err)
+	var packed bytes.Buffer
+	z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	must(t, err)
+	_, err = z.Write(b)
+	must(t, errors.Join(err, z.Close()))
+	must(t, os.WriteFile(filepath.Join("testdata", fmt.Sprintf("v%d.db.gz", len(migrations))), packed.Bytes(), 0o644))
 }
 
 func fresh(t *testing.T) *Store {

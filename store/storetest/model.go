@@ -172,7 +172,7 @@ func compareWithModel(t *testing.T, open Opener) {
 			e.Store.Close()
 			e.Store = open(t, "")
 		}
-		if reopened || n%4 == 0 || n == modelUpdates-1 {
+		if reopened || n%8 == 0 || n == modelUpdates-1 {
 			m.compare(e)
 		}
 	}
