@@ -110,6 +110,7 @@ var measurements = []measurement{
 	{"monitor memory", measureMemory},
 	{"logs", measureLogs},
 	{"many containers", measureMany},
+	{"events", measureEvents},
 }
 
 func atMost(limit float64) func(figures, string) bool {
