@@ -19,6 +19,7 @@ import (
 //	ID.verb   held by the process of a verb until the container is whole again
 //	ID.life   held by the monitor of a container that removes itself or is restarted by its policy, then by the clean-up that the monitor becomes
 //	ID.exec   held by the process that starts an exec session, then by its monitor and the clean-up that the monitor becomes
+//	ID.commit held by the process that commits a container and has paused it for that
 //	ID.volume held by the process that removes a volume, and noting its name; the ID is no container's
 type claim struct {
 	path string
@@ -29,6 +30,7 @@ const (
 	verbClaim   = ".verb"
 	lifeClaim   = ".life"
 	execClaim   = ".exec"
+	commitClaim = ".commit"
 	volumeClaim = ".volume"
 )
 
@@ -126,6 +128,9 @@ func (e *Engine) sweepOne(ctx context.Context, id, path string) error {
 		return err
 	}
 	defer unlock()
+	if filepath.Ext(path) == commitClaim {
+		return e.sweepCommit(ctx, id, path)
+	}
 	settled, err := e.recover(ctx, id)
 	if err != nil {
 		return err
@@ -135,6 +140,18 @@ func (e *Engine) sweepOne(ctx context.Context, id, path string) error {
 		return e.restartAbandoned(ctx, id)
 	}
 	if err := e.removeNotedVolumes(ctx, path); err != nil {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// sweepCommit lets a container go on whose commit died. The caller holds the container's lock and the claim's.
+func (e *Engine) sweepCommit(ctx context.Context, id, path string) error {
+	c, err := e.reread(ctx, id)
+	if err == nil {
+		err = e.thawCommitted(ctx, c)
+	}
+	if err != nil && errdefs.Class(err) != errdefs.ErrNotFound {
 		return err
 	}
 	return os.Remove(path)

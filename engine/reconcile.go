@@ -22,10 +22,13 @@ import (
 // start or a clean-up that was interrupted is finished or undone. The caller holds the container's lock.
 func (e *Engine) reconcile(ctx context.Context, c *container.Container) error {
 	if c.State.Status.Alive() {
-		if e.alive(c.State) {
-			return nil
+		switch {
+		case !e.alive(c.State):
+			return e.finish(ctx, c)
+		case c.State.Status == container.Paused:
+			return e.resumeCommitted(ctx, c)
 		}
-		return e.finish(ctx, c)
+		return nil
 	}
 	if _, err := os.Lstat(e.paths.containerRun(c.Config.ID)); errors.Is(err, os.ErrNotExist) {
 		return nil

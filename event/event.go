@@ -27,6 +27,7 @@ type Action string
 const (
 	Attach     Action = "attach"
 	Cleanup    Action = "cleanup"
+	Commit     Action = "commit"
 	Create     Action = "create"
 	Exec       Action = "exec"
 	ExecDied   Action = "exec_died"
@@ -36,6 +37,7 @@ const (
 	Init       Action = "init"
 	Kill       Action = "kill"
 	LoadImage  Action = "loadfromarchive"
+	Mount      Action = "mount"
 	OOM        Action = "oom"
 	Pause      Action = "pause"
 	Prune      Action = "prune"
@@ -50,6 +52,7 @@ const (
 	Start      Action = "start"
 	Stop       Action = "stop"
 	Tag        Action = "tag"
+	Unmount    Action = "unmount"
 	Unpause    Action = "unpause"
 	Untag      Action = "untag"
 	Update     Action = "update"

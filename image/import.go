@@ -203,7 +203,7 @@ func writeIndex(dir string, m v1.Manifest) error {
 	if err != nil {
 		return err
 	}
-	described, err := putBlob(filepath.Join(dir, v1.ImageBlobsDir, "sha256"), v1.MediaTypeImageManifest, raw)
+	described, err := putBlob(filepath.Join(dir, v1.ImageBlobsDir, "sha256"), m.MediaType, raw)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (e *entry) command(a *app) *cobra.Command {
 	switch e.name {
 	case "run", "create":
 		cmd.ValidArgsFunction = first(completeImages(a))
-	case "exec", "attach", "top", "port", "rename":
+	case "exec", "attach", "top", "port", "rename", "commit":
 		cmd.ValidArgsFunction = first(completeContainers(a))
 	case "ps", "prune", "cleanup":
 	default:
@@ -48,6 +48,8 @@ var containerEntries = []entry{
 	{"unpause", groupInside, newUnpauseCmd},
 	{"rename", groupInside, newRenameCmd},
 	{"wait", groupInside, newWaitCmd},
+	{"commit", groupInside, newCommitCmd},
+	{"export", groupInside, newExportCmd},
 	{"ps", groupLook, newPsCmd},
 	{"logs", groupLook, newLogsCmd},
 	{"top", groupLook, newTopCmd},
@@ -58,6 +60,7 @@ var containerEntries = []entry{
 // onlyContainerEntries are below "container" alone.
 var onlyContainerEntries = []entry{
 	{"inspect", "", newContainerInspectCmd},
+	{"diff", "", newContainerDiffCmd},
 	{"exists", "", newExistsCmd},
 	{"prune", "", newContainerPruneCmd},
 	{"cleanup", "", newCleanupCmd},
@@ -85,7 +88,9 @@ func addCommands(a *app, root *cobra.Command, args []string) {
 	}
 	inspect := newInspectCmd(a)
 	inspect.ValidArgsFunction = completeContainers(a)
-	root.AddCommand(inspect, newContainerCmd(a, nil))
+	diff := newDiffCmd(a)
+	diff.ValidArgsFunction = completeContainers(a)
+	root.AddCommand(inspect, diff, newContainerCmd(a, nil))
 	root.AddCommand(imageAndSystemCommands(a)...)
 }
 

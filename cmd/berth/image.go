@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/berth-engine/berth/engine"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/image"
 )
@@ -36,6 +37,7 @@ type imageViewer interface {
 	List(ctx context.Context, o image.ListOptions) ([]image.Image, error)
 	Inspect(ctx context.Context, ref string) (*image.Image, error)
 	History(ctx context.Context, ref string) ([]image.HistoryEntry, error)
+	Diff(ctx context.Context, ref string) ([]engine.Change, error)
 	Exists(ctx context.Context, ref string) (bool, error)
 }
 
@@ -62,7 +64,7 @@ func newImageCmd(a *app) *cobra.Command {
 	rm := newRmiCmd(a)
 	rm.Use, rm.Aliases = "rm"+strings.TrimPrefix(rm.Use, "rmi"), []string{"remove"}
 	cmd.AddCommand(
-		newImageExistsCmd(a), newHistoryCmd(a), newImportCmd(a), newImageInspectCmd(a), newLoadCmd(a), ls, newImagePruneCmd(a),
+		newImageExistsCmd(a), newHistoryCmd(a), newImageDiffCmd(a), newImportCmd(a), newImageInspectCmd(a), newLoadCmd(a), ls, newImagePruneCmd(a),
 		newPullCmd(a), newPushCmd(a), rm, newSaveCmd(a), newTagCmd(a), newUntagCmd(a),
 	)
 	return cmd

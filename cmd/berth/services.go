@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 
 	"github.com/berth-engine/berth/container"
@@ -14,6 +15,7 @@ type containers interface {
 	lifecycle
 	viewer
 	attacher
+	filer
 }
 
 // lifecycle changes containers.
@@ -51,6 +53,13 @@ type attacher interface {
 	StartAttached(ctx context.Context, ref string, o engine.StartOptions, s engine.Streams) (engine.ExitStatus, error)
 	RunAttached(ctx context.Context, o engine.CreateOptions, so engine.StartOptions, s engine.Streams, created func(engine.Created) error) (engine.ExitStatus, error)
 	Attach(ctx context.Context, ref string, s engine.Streams) (engine.ExitStatus, error)
+}
+
+// filer reads and writes a container's files.
+type filer interface {
+	Diff(ctx context.Context, ref string) ([]engine.Change, error)
+	Export(ctx context.Context, ref string, w io.Writer) error
+	Commit(ctx context.Context, ref string, o engine.CommitOptions) (id string, err error)
 }
 
 // execs is what exec needs of the engine; *engine.Execs has it.

@@ -33,6 +33,7 @@ var scenarios = []scenario{
 	{"rm by force", [][]string{{"run", "-d", "--name", "c", sandbox.Busybox, "sleep", "1000"}}, []string{"rm", "-f", "-t", "0", "c"}},
 	{"stop", [][]string{{"run", "-d", "--name", "c", sandbox.Busybox, "sleep", "1000"}}, []string{"stop", "-t", "0", "c"}},
 	{"restart", [][]string{{"run", "-d", "--name", "c", sandbox.Busybox, "sleep", "1000"}}, []string{"restart", "-t", "0", "c"}},
+	{"commit", [][]string{{"run", "-d", "--name", "c", sandbox.Busybox, "sh", "-c", "echo x > /file; exec sleep 1000"}}, []string{"commit", "-q", "-p", "c", "localhost/committed"}},
 }
 
 // A death says who dies at the step: always the client, by a failpoint, and then perhaps others.
