@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/store"
@@ -89,7 +90,7 @@ func Check(ctx context.Context, path string) error {
 // it cannot be told what it was becomes one of kind k. A repair that is interrupted leaves either the old database or the new.
 // ErrConflict while another process, or another Store, has the database open; store.ErrNewer; ErrNotFound.
 func Repair(ctx context.Context, k Kind, path string) (store.RepairReport, error) {
-	is, err := alone(path)
+	is, err := alone(ctx, path)
 	if err != nil {
 		return store.RepairReport{}, err
 	}
@@ -103,8 +104,8 @@ func Repair(ctx context.Context, k Kind, path string) (store.RepairReport, error
 }
 
 // alone returns the kind of a database that nobody has open.
-func alone(path string) (Kind, error) {
-	g, err := takeAlone(path)
+func alone(ctx context.Context, path string) (Kind, error) {
+	g, err := takeAlone(ctx, path)
 	if err != nil {
 		return kind.None, err
 	}
@@ -115,8 +116,11 @@ func alone(path string) (Kind, error) {
 	return kind.Of(path)
 }
 
+// othersLeave is how long others are waited for who have the database open: most have it for an instant.
+const othersLeave = 3 * time.Second
+
 // takeAlone keeps all others out of a database, until the gate is closed.
-func takeAlone(path string) (*gate.Gate, error) {
+func takeAlone(ctx context.Context, path string) (*gate.Gate, error) {
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
 		return nil, gate.ExplainFile(err)
 	}
@@ -124,7 +128,7 @@ func takeAlone(path string) (*gate.Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	ok, err := g.Alone()
+	ok, err := g.AloneWithin(ctx, othersLeave)
 	if err == nil && !ok {
 		err = errdefs.Conflict("%s is in use by another process: stop the service and whatever else uses it, then try again", path)
 	}

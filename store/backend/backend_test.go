@@ -199,15 +199,19 @@ func TestTheNamesOfBackEndsAreThoseOfContainersConf(t *testing.T) {
 
 func TestADatabaseInUseIsNotConverted(t *testing.T) {
 	for i, k := range kinds {
-		path := filled(t, k)
-		s := open(t, k, path)
-		if _, err := backend.Convert(t.Context(), path, kinds[1-i]); !errors.Is(err, errdefs.ErrConflict) {
-			t.Errorf("%s: expected a conflict, got: %v", k, err)
-		}
-		must(t, s.Close())
-		if _, err := backend.Convert(t.Context(), path, kinds[1-i]); err != nil {
-			t.Errorf("%s, closed: expected no error, got: %v", k, err)
-		}
+		t.Run(string(k), func(t *testing.T) {
+			t.Parallel()
+			path := filled(t, k)
+			s := open(t, k, path)
+			if _, err := backend.Convert(t.Context(), path, kinds[1-i]); !errors.Is(err, errdefs.ErrConflict) {
+				t.Errorf("expected a conflict, got: %v", err)
+			}
+			leave := time.AfterFunc(50*time.Millisecond, func() { s.Close() })
+			defer leave.Stop()
+			if _, err := backend.Convert(t.Context(), path, kinds[1-i]); err != nil {
+				t.Errorf("closed meanwhile: expected no error, got: %v", err)
+			}
+		})
 	}
 	missing := filepath.Join(t.TempDir(), "berth.db")
 	if _, err := backend.Convert(t.Context(), missing, backend.Bolt); !errors.Is(err, errdefs.ErrNotFound) {

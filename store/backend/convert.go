@@ -13,10 +13,10 @@ import (
 
 // Convert makes the database at path one of kind to, with all that is in it, and reports whether it had to. Whoever wants to open it
 // meanwhile waits. The new one is compared with the old before it takes its place, by one rename: a conversion that is interrupted
-// has happened or it has not, and can be begun anew. ErrConflict while another process, or another Store, has the database open;
+// has happened or it has not, and can be begun anew. ErrConflict if another process, or another Store, keeps the database open for seconds;
 // ErrNotFound; store.ErrNewer, store.ErrCorrupt.
 func Convert(ctx context.Context, path string, to Kind) (converted bool, err error) {
-	g, err := takeAlone(path)
+	g, err := takeAlone(ctx, path)
 	if err != nil {
 		return false, err
 	}

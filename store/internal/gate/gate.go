@@ -68,6 +68,21 @@ func (g *Gate) Alone() (bool, error) {
 	return ok, g.explain(err)
 }
 
+// AloneWithin is Alone for when the others are on their way out: it waits for them for at most d. The gate is of no further use if it
+// reports false.
+func (g *Gate) AloneWithin(ctx context.Context, d time.Duration) (bool, error) {
+	if ok, err := g.Alone(); ok || err != nil {
+		return ok, err
+	}
+	limited, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	err := ofd.Lock(limited, g.f, ofd.Exclusive, byteUse, func() { g.f.Close() })
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return false, nil
+	}
+	return err == nil, g.explain(err)
+}
+
 var (
 	errReplaced = errors.New("it is being repaired or converted by another process")
 	errWritten  = errors.New("another process has been writing to it")
