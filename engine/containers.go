@@ -60,6 +60,9 @@ func (e *Engine) locked(ctx context.Context, ref string, fn func(c *container.Co
 	if err := e.reconcile(ctx, c); err != nil {
 		return err
 	}
+	if err := e.settleLimits(ctx, c); err != nil {
+		e.log.Warn("finishing or undoing an update of limits", "id", c.Config.ID, "error", err)
+	}
 	return fn(c)
 }
 

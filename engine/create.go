@@ -420,16 +420,28 @@ const (
 // mergeHealth lays the options' health check over the image's.
 func mergeHealth(img *image.Health, o CreateOptions) *container.Health {
 	if o.NoHealthcheck {
-		return &container.Health{Test: []string{"NONE"}}
+		return noHealthcheck()
 	}
-	h := container.Health{}
+	var h *container.Health
 	if img != nil {
-		h = container.Health{
+		h = &container.Health{
 			Test: img.Test, Interval: img.Interval, Timeout: img.Timeout, StartPeriod: img.StartPeriod,
 			StartInterval: img.StartInterval, Retries: img.Retries,
 		}
 	}
-	if u := o.Health; u != nil {
+	return overlayHealth(h, o.Health)
+}
+
+// noHealthcheck says that there is to be no check, whatever the image says.
+func noHealthcheck() *container.Health { return &container.Health{Test: []string{"NONE"}} }
+
+// overlayHealth lays the fields of one check that are set over another, either of which may be nil. Nil if there is no check then.
+func overlayHealth(under, over *container.Health) *container.Health {
+	h := container.Health{}
+	if under != nil {
+		h = *under
+	}
+	if u := over; u != nil {
 		if len(u.Test) > 0 {
 			h.Test = u.Test
 		}

@@ -117,6 +117,9 @@ func (e *Engine) checkHealth(ctx context.Context, c *container.Container) (*cont
 		if now.State.Run != c.State.Run || !now.State.Status.Alive() {
 			return errdefs.Conflict("container %s has ended while its health was checked", c.Config.Name)
 		}
+		if !now.Config.Health.Checks() {
+			return errdefs.Conflict("container %s has lost its health check while it was made", c.Config.Name)
+		}
 		before := now.State.Health
 		after = before.After(check, now.Config.Health, now.State.Started)
 		now.State.Health = after

@@ -48,7 +48,7 @@ func (e *Engine) resume(ctx context.Context, c *container.Container) error {
 	s := c.State
 	s.Run, s.BootID, s.PID, s.PIDStart = r.Run, e.facts.BootID, r.PID.Pid, r.PID.Start
 	s.MonitorPID, s.MonitorStart = r.Monitor.Pid, r.Monitor.Start
-	s.Started, s.Finished, s.Error = now(), time.Time{}, ""
+	s.Started, s.Finished, s.Error, s.Health = now(), time.Time{}, "", firstHealth(&c.Config)
 	alive := e.alive(s)
 	if alive && !e.monitorAlive(s) {
 		return e.takeDown(ctx, c) // nobody has its output, and nobody would see its end: the start has failed

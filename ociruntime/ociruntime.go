@@ -55,6 +55,9 @@ type Runtime interface {
 	Kill(ctx context.Context, id string, pid PID, sig syscall.Signal, all bool) error
 	Pause(ctx context.Context, id string) error
 	Resume(ctx context.Context, id string) error
+	// Update changes the limits of a container that has processes. resources is the runtime spec's linux.resources as JSON; what it
+	// leaves out stays as it is.
+	Update(ctx context.Context, id string, resources []byte) error
 	// Delete removes what the runtime and the control groups still hold of a container that has ended (or, with force, after
 	// killing it). Deleting what is not there is no error.
 	Delete(ctx context.Context, id string, force bool) error

@@ -47,6 +47,7 @@ var containerEntries = []entry{
 	{"pause", groupInside, newPauseCmd},
 	{"unpause", groupInside, newUnpauseCmd},
 	{"rename", groupInside, newRenameCmd},
+	{"update", groupInside, newUpdateCmd},
 	{"wait", groupInside, newWaitCmd},
 	{"commit", groupInside, newCommitCmd},
 	{"export", groupInside, newExportCmd},

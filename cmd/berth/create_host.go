@@ -15,7 +15,15 @@ import (
 
 // The flags that say what a container gets of the host: limits, mounts, network; and how its health is checked.
 
-func (o *limitFlags) read(f *pflag.FlagSet, co *engine.CreateOptions) (err error) {
+func (o *limitFlags) read(f *pflag.FlagSet, co *engine.CreateOptions) error {
+	if err := o.values(f, co); err != nil {
+		return err
+	}
+	return co.Resources.Validate()
+}
+
+// values reads the flags' values, each for itself.
+func (o *limitFlags) values(f *pflag.FlagSet, co *engine.CreateOptions) (err error) {
 	r := &co.Resources
 	for _, size := range []struct {
 		flag, text string
@@ -67,7 +75,7 @@ func (o *limitFlags) read(f *pflag.FlagSet, co *engine.CreateOptions) (err error
 		}
 		co.Rlimits = append(co.Rlimits, l)
 	}
-	return r.Validate()
+	return nil
 }
 
 // readCPUs reads --cpus, which is a period and a quota.
@@ -161,13 +169,20 @@ func networkNamespace(text string) (container.Namespace, error) {
 		"--network %s: networks are still to come; choose none, host, container:NAME or ns:PATH", text)
 }
 
-func (o *healthFlags) read(f *pflag.FlagSet, co *engine.CreateOptions) (err error) {
+func (o *healthFlags) read(_ *pflag.FlagSet, co *engine.CreateOptions) (err error) {
 	co.NoHealthcheck = o.disabled
+	co.Health, err = o.check()
+	return err
+}
+
+// check is the health check that the flags give, with zero for what they do not; nil for none of them.
+func (o *healthFlags) check() (*container.Health, error) {
 	h := container.Health{Retries: int(o.retries), OnFailure: o.onFailure}
 	changed := o.retries > 0 || o.onFailure != ""
+	var err error
 	if o.cmd != "" {
 		if h.Test, err = container.ParseHealthCommand(o.cmd); err != nil {
-			return err
+			return nil, err
 		}
 		changed = true
 	}
@@ -175,20 +190,19 @@ func (o *healthFlags) read(f *pflag.FlagSet, co *engine.CreateOptions) (err erro
 		flag, text string
 		to         *time.Duration
 	}{
-		{"--health-interval", o.interval, &h.Interval}, {"--health-timeout", o.timeout, &h.Timeout},
-		{"--health-start-period", o.startPeriod, &h.StartPeriod}, {"--health-start-interval", o.startInterval, &h.StartInterval},
+		{"health-interval", o.interval, &h.Interval}, {"health-timeout", o.timeout, &h.Timeout},
+		{"health-start-period", o.startPeriod, &h.StartPeriod}, {"health-start-interval", o.startInterval, &h.StartInterval},
 	} {
 		if d.text == "" {
 			continue
 		}
 		if *d.to, err = container.ParseHealthDuration(d.flag, d.text); err != nil {
-			return err
+			return nil, err
 		}
 		changed = true
 	}
-	if changed {
-		co.Health = &h
-		return h.Validate()
+	if !changed {
+		return nil, nil
 	}
-	return nil
+	return &h, h.Validate()
 }

@@ -38,6 +38,7 @@ type fakeContainers struct {
 	lines    []logs.Line
 	logged   engine.LogsOptions
 	top      engine.TopResult
+	updated  engine.UpdateOptions
 	measured engine.StatsOptions
 	reports  [][]engine.ContainerStats
 	topped   []string
@@ -145,6 +146,11 @@ func (f *fakeContainers) Unpause(_ context.Context, ref string) error { return f
 
 func (f *fakeContainers) Rename(_ context.Context, ref, name string) error {
 	return f.verb("rename "+name, ref)
+}
+
+func (f *fakeContainers) Update(_ context.Context, ref string, o engine.UpdateOptions) ([]string, error) {
+	f.updated = o
+	return f.warnings, f.verb("update", ref)
 }
 
 func (f *fakeContainers) Remove(_ context.Context, ref string, o engine.RemoveOptions) ([]string, error) {

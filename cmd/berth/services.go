@@ -30,6 +30,7 @@ type lifecycle interface {
 	Pause(ctx context.Context, ref string) error
 	Unpause(ctx context.Context, ref string) error
 	Rename(ctx context.Context, ref, name string) error
+	Update(ctx context.Context, ref string, o engine.UpdateOptions) (warnings []string, err error)
 	Remove(ctx context.Context, ref string, o engine.RemoveOptions) ([]string, error)
 	Wait(ctx context.Context, ref string, condition engine.WaitCondition) (engine.ExitStatus, error)
 	Cleanup(ctx context.Context, id string, run uint64) error

@@ -78,6 +78,9 @@ func (r *Runtime) Pause(context.Context, string) error { return r.err }
 // Resume fails with ErrMissing.
 func (r *Runtime) Resume(context.Context, string) error { return r.err }
 
+// Update fails with ErrMissing.
+func (r *Runtime) Update(context.Context, string, []byte) error { return r.err }
+
 // Delete fails with ErrMissing.
 func (r *Runtime) Delete(context.Context, string, bool) error { return r.err }
 

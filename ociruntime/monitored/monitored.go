@@ -96,6 +96,23 @@ func (r *Runtime) Resume(ctx context.Context, id string) error {
 	return nil
 }
 
+// Update changes the container's limits.
+func (r *Runtime) Update(ctx context.Context, id string, resources []byte) error {
+	if !r.hasState(id) {
+		return errdefs.Conflict("container %s does not run", id)
+	}
+	in, err := memoryFile("resources", resources)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := r.commandWithInput(ctx, in, "update", "--resources", "-", id)
+	if err != nil {
+		return r.commandFailed("update", id, out, err)
+	}
+	return nil
+}
+
 // Processes returns the PIDs of all processes in the container.
 func (r *Runtime) Processes(ctx context.Context, id string) ([]int, error) {
 	if !r.hasState(id) {
@@ -184,9 +201,14 @@ func (r *Runtime) program() string { return readOnlyImage(r.o.RunRoot, r.o.Name,
 
 // command runs the runtime and returns what it wrote.
 func (r *Runtime) command(ctx context.Context, args ...string) ([]byte, error) {
+	return r.commandWithInput(ctx, nil, args...)
+}
+
+// commandWithInput is command with a standard input; nil for none.
+func (r *Runtime) commandWithInput(ctx context.Context, in *os.File, args ...string) ([]byte, error) {
 	global := []string{"--root", r.o.StateRoot}
 	if r.o.SystemdCgroup {
 		global = append(global, "--systemd-cgroup")
 	}
-	return run(ctx, r.program(), append(global, args...), r.o.Env)
+	return runWithInput(ctx, r.program(), append(global, args...), r.o.Env, in)
 }

@@ -85,21 +85,26 @@ func (e *exitError) Error() string {
 // run runs a program to its end and returns what it wrote to standard output and standard error together. When ctx ends it is
 // killed.
 func run(ctx context.Context, path string, args, env []string) ([]byte, error) {
+	return runWithInput(ctx, path, args, env, nil)
+}
+
+// runWithInput is run with a standard input; nil for none.
+func runWithInput(ctx context.Context, path string, args, env []string, in *os.File) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	// A file in memory takes the output of any size without anybody reading meanwhile.
-	fd, err := unix.MemfdCreate("output", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, errdefs.Internal("cannot make a file for the output of %s: %w", path, err)
-	}
-	output := os.NewFile(uintptr(fd), "output")
-	defer output.Close()
-	null, err := devNull()
+	output, err := memoryFile("output", nil)
 	if err != nil {
 		return nil, err
 	}
-	c, err := spawn(path, args, environ(env), []uintptr{null.Fd(), uintptr(fd), uintptr(fd)}, false)
+	defer output.Close()
+	if in == nil {
+		if in, err = devNull(); err != nil {
+			return nil, err
+		}
+	}
+	c, err := spawn(path, args, environ(env), []uintptr{in.Fd(), output.Fd(), output.Fd()}, false)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +122,20 @@ func run(ctx context.Context, path string, args, env []string) ([]byte, error) {
 		return text, &exitError{status}
 	}
 	return text, err
+}
+
+// memoryFile is a file in memory with this content, to be read from its beginning.
+func memoryFile(name string, content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, errdefs.Internal("cannot make a file in memory: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), name)
+	if _, err := f.WriteAt(content, 0); err != nil {
+		f.Close()
+		return nil, errdefs.Internal("cannot write a file in memory: %w", err)
+	}
+	return f, nil
 }
 
 var devNull = sync.OnceValues(func() (*os.File, error) { return os.OpenFile("/dev/null", os.O_RDWR, 0) })
