@@ -146,6 +146,9 @@ const (
 	WaitNextExit WaitCondition = "next-exit"
 	// WaitRemoved waits until it has been removed.
 	WaitRemoved WaitCondition = "removed"
+	// WaitHealthy and WaitUnhealthy wait until its health check has said so, in this run or a later one.
+	WaitHealthy   WaitCondition = container.HealthHealthy
+	WaitUnhealthy WaitCondition = container.HealthUnhealthy
 )
 
 // StopOptions say how a container is stopped.

@@ -37,9 +37,11 @@ func (s *Containers) Wait(ctx context.Context, ref string, condition WaitConditi
 		return e.waitNextExit(ctx, c)
 	case WaitRemoved:
 		return e.waitRemoved(ctx, c)
+	case WaitHealthy, WaitUnhealthy:
+		return e.waitHealth(ctx, c, string(condition))
 	}
 	if !slices.Contains(waitStatuses, container.Status(condition)) {
-		return ExitStatus{}, errdefs.Invalid("no such condition to wait for: %q; use not-running, next-exit, removed or a status: %v", condition, waitStatuses)
+		return ExitStatus{}, errdefs.Invalid("no such condition to wait for: %q; use not-running, next-exit, removed, healthy, unhealthy or a status: %v", condition, waitStatuses)
 	}
 	return e.waitStatus(ctx, c, container.Status(condition))
 }
@@ -230,6 +232,21 @@ func (e *Engine) waitRemoved(ctx context.Context, c *container.Container) (ExitS
 
 // waitStatus waits until the container has the status.
 func (e *Engine) waitStatus(ctx context.Context, c *container.Container, want container.Status) (ExitStatus, error) {
+	return e.waitUntil(ctx, c, func(c *container.Container) (bool, error) { return e.trueStatus(c) == want, nil })
+}
+
+// waitHealth waits until the container runs and its health is so. ErrConflict if it has no health check.
+func (e *Engine) waitHealth(ctx context.Context, c *container.Container, want string) (ExitStatus, error) {
+	return e.waitUntil(ctx, c, func(c *container.Container) (bool, error) {
+		if !c.Config.Health.Checks() {
+			return false, errdefs.Conflict("container %s has no health check, and will never be %s", c.Config.Name, want)
+		}
+		return c.State.Health != nil && c.State.Health.Status == want && e.trueStatus(c).Alive(), nil
+	})
+}
+
+// waitUntil waits until something is so of the container's record.
+func (e *Engine) waitUntil(ctx context.Context, c *container.Container, so func(*container.Container) (bool, error)) (ExitStatus, error) {
 	var exit ExitStatus
 	reached := func() (bool, error) {
 		c, err := e.reread(ctx, c.Config.ID)
@@ -237,7 +254,7 @@ func (e *Engine) waitStatus(ctx context.Context, c *container.Container, want co
 			return false, err
 		}
 		exit = exitStatus(c.State)
-		return e.trueStatus(c) == want, nil
+		return so(c)
 	}
 	err := e.untilEvent(ctx, c.Config.ID, nil, reached)
 	return exit, err

@@ -123,6 +123,17 @@ func TestWaitPrintsExitCodes(t *testing.T) {
 	}
 }
 
+func TestWaitTakesSeveralConditionsAndReturnsAtTheFirstContainer(t *testing.T) {
+	f := twoContainers()
+	mustPrint(t, with(f), "0\n", "wait", "--condition", "healthy,exited", "--condition", "unhealthy", "web")
+	if len(f.waited) == 0 {
+		t.Error("expected to wait for something")
+	}
+	mustPrint(t, with(twoContainers()), "137\n", "wait", "--return-first", "db")
+	mustPrint(t, with(twoContainers()), "-1\n", "wait", "--return-first", "--ignore", "nosuch", "nosuch2")
+	mustFail(t, with(twoContainers()), exitEngine, "no such container", "wait", "--return-first", "nosuch")
+}
+
 func TestExistsAnswersByItsExitCode(t *testing.T) {
 	mustPrint(t, with(twoContainers()), "", "container", "exists", "web")
 	if got := berthWith(t, with(twoContainers()), nil, "container", "exists", "nosuch"); got.code != 1 || got.err != "" {

@@ -493,6 +493,22 @@ func TestWaitConditions(t *testing.T) {
 	s.Fails(125, []string{"nobody"}, "wait", "nobody")
 }
 
+func TestWaitForHealthAndForTheFirstOfSeveral(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	s.OK("run", "-d", "--name", "c", "--health-cmd", "test -e /tmp/well", "--health-interval", "100ms", "--health-retries", "2", bb, "sleep", "1000")
+	s.OK("wait", "--condition", "unhealthy", "c")
+	sandbox.Equal(t, "health", s.OK("inspect", "-f", "{{.State.Health.Status}}", "c"), "unhealthy")
+	s.OK("exec", "c", "touch", "/tmp/well")
+	s.OK("wait", "--condition", "exited,healthy", "c")
+	sandbox.Equal(t, "health", s.OK("inspect", "-f", "{{.State.Health.Status}}", "c"), "healthy")
+
+	s.OK("run", "-d", "--name", "short", bb, "sh", "-c", "sleep 0.3; exit 4")
+	sandbox.Equal(t, "the first to end", s.OK("wait", "--return-first", "c", "short"), "4")
+	s.Fails(125, []string{"no health check"}, "wait", "--condition", "healthy", "short")
+}
+
 func TestNamesAndIDsFindAContainer(t *testing.T) {
 	t.Parallel()
 	s := sandbox.New(t)
