@@ -38,7 +38,6 @@ func TestVerbsTakeSeveralContainersAndTryAll(t *testing.T) {
 		{"rm nosuch db", "rm db", "db\n", "Error: no such container: nosuch\n", 1},
 		{"rm -f nosuch db", "rm db", "db\n", "", 0},
 		{"rm -fa", "rm " + idWeb + "|rm " + idDB, idWeb + "\n" + idDB + "\n", "", 0},
-		{"container prune -f", "rm " + idDB, idDB + "\n", "", 0},
 	} {
 		f := twoContainers()
 		got := berthWith(t, with(f), strings.NewReader(""), strings.Fields(c.args)...)

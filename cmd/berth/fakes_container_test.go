@@ -39,6 +39,7 @@ type fakeContainers struct {
 	logged   engine.LogsOptions
 	top      engine.TopResult
 	updated  engine.UpdateOptions
+	pruned   map[string][]string
 	measured engine.StatsOptions
 	reports  [][]engine.ContainerStats
 	topped   []string
@@ -159,6 +160,16 @@ func (f *fakeContainers) Remove(_ context.Context, ref string, o engine.RemoveOp
 		return nil, err
 	}
 	return []string{ref}, nil
+}
+
+func (f *fakeContainers) Prune(_ context.Context, filters map[string][]string) (pruned []engine.Pruned, err error) {
+	f.pruned = filters
+	for _, c := range f.list {
+		if !c.Status.Alive() {
+			pruned = append(pruned, engine.Pruned{ID: c.Config.ID, Freed: 1500, Err: f.err[c.Config.ID]})
+		}
+	}
+	return pruned, nil
 }
 
 func (f *fakeContainers) Wait(_ context.Context, ref string, c engine.WaitCondition) (engine.ExitStatus, error) {

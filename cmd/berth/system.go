@@ -20,7 +20,7 @@ type system interface {
 // newSystemCmd is the parent of the system commands.
 func newSystemCmd(a *app) *cobra.Command {
 	cmd := parentCmd("system", "Commands of the whole: disk usage, soundness, facts")
-	cmd.AddCommand(newSystemDfCmd(a), newSystemCheckCmd(a), newSystemLocksCmd(a), newSystemMigrateCmd(a), newInfoCmd(a), newEventsCmd(a))
+	cmd.AddCommand(newSystemDfCmd(a), newSystemCheckCmd(a), newSystemLocksCmd(a), newSystemPruneCmd(a), newSystemMigrateCmd(a), newInfoCmd(a), newEventsCmd(a))
 	return cmd
 }
 
