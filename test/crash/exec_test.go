@@ -26,8 +26,11 @@ func TestAnExecKilledAtAnyStepLeavesNothingAndDisturbsNobody(t *testing.T) {
 			t.Parallel()
 			s := sandbox.NewWithFailpoints(t)
 			s.LoadBusybox()
-			for _, point := range instants(execPoints(t, s, sc)) {
-				for _, d := range deaths {
+			for i, point := range instants(execPoints(t, s, sc)) {
+				for j, d := range deaths {
+					if j > 0 && j != 1+i%2 {
+						continue // the others take turns
+					}
 					killExecAt(t, s, sc, point, d)
 					if t.Failed() {
 						t.Fatalf("^ %s: killed %s (%s)", sc.name, point, d.name)
