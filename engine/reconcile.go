@@ -76,6 +76,8 @@ func (e *Engine) letAdoptedRun(ctx context.Context, c *container.Container) erro
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, killGrace) // perhaps its starter was killed because this hung
+	defer cancel()
 	if err := rt.Start(ctx, c.Config.ID); err != nil {
 		e.log.Debug("starting an adopted container", "id", c.Config.ID, "error", err)
 	}

@@ -75,8 +75,11 @@ func (a *app) exec(ctx context.Context, o execFlags, args []string) error {
 		return err
 	}
 	if o.detach {
+		ctx, stop := interruptible(ctx)
+		defer stop()
 		if err := s.Execs.StartDetached(ctx, id); err != nil {
-			return errors.Join(err, unlessGone(true, s.Execs.Remove(context.WithoutCancel(ctx), id, true)))
+			err = errors.Join(err, unlessGone(true, s.Execs.Remove(context.WithoutCancel(ctx), id, true)))
+			return interruption(ctx, err)
 		}
 		fmt.Fprintln(a.out, id)
 		return nil

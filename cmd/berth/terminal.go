@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -180,8 +181,7 @@ func watchSignals(ctx context.Context, at attachment, started *atomic.Bool, canc
 			case s := <-got:
 				sig := s.(syscall.Signal)
 				switch {
-				case at.Forward != nil && started.Load():
-					at.Forward(ctx, sig)
+				case at.Forward != nil && started.Load() && passOn(ctx, at, sig):
 				case ends(sig):
 					cancel(said(exitSignal + int(sig)))
 				}
@@ -189,6 +189,17 @@ func watchSignals(ctx context.Context, at attachment, started *atomic.Bool, canc
 		}
 	}()
 	return func() { signal.Stop(got); signal.Stop(pipe); close(done) }
+}
+
+// forwardPatience is how long passing a signal on may take. Only an OCI runtime that hangs takes long, with the container locked.
+const forwardPatience = 5 * time.Second
+
+// passOn passes a signal on, and reports whether that was done in time.
+func passOn(ctx context.Context, at attachment, sig syscall.Signal) bool {
+	ctx, cancel := context.WithTimeout(ctx, forwardPatience)
+	defer cancel()
+	at.Forward(ctx, sig)
+	return !errors.Is(ctx.Err(), context.DeadlineExceeded)
 }
 
 // brokenOnce is what an outlet calls when its reader has gone.
