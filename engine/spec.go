@@ -50,7 +50,7 @@ func pairs(list []string) map[string]string {
 func (e *Engine) buildSpec(ctx context.Context, s *starting) (*specs.Spec, error) {
 	cfg := &s.c.Config
 	in := e.specInput(cfg)
-	in.Rootfs = e.paths.rootfs(cfg)
+	in.Rootfs, in.Systemd = e.paths.rootfs(cfg), e.systemdCgroups()
 	in.Hostname = hostname(cfg)
 	var err error
 	if s.user, err = rootfs.ResolveUser(s.root, cfg.Process.User, cfg.Process.Groups); err != nil {

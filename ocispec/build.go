@@ -3,10 +3,13 @@ package ocispec
 import (
 	"maps"
 	"path"
+	"strconv"
 	"strings"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 )
 
@@ -56,6 +59,17 @@ func build(in Input) (*specs.Spec, []string, error) {
 	return &b.spec, b.warnings, nil
 }
 
+// scopeProperties are the annotations by which crun and runc (docs/systemd.md) tell systemd how to stop a container's scope when the
+// machine goes down. Without them it waits a minute and a half for a first process that takes no SIGTERM. No time is no limit to it.
+func scopeProperties(c *container.Config) map[string]string {
+	timeout := uint64(max(c.StopTimeout, 1)) * uint64(time.Second/time.Microsecond)
+	properties := map[string]string{"org.systemd.property.TimeoutStopUSec": "uint64 " + strconv.FormatUint(timeout, 10)}
+	if c.StopSignal > 0 {
+		properties["org.systemd.property.KillSignal"] = "int32 " + strconv.Itoa(c.StopSignal)
+	}
+	return properties
+}
+
 // annotations are the user's, and of the image's only those that describe it.
 func (b *builder) annotations() map[string]string {
 	kept := map[string]string{}
@@ -63,6 +77,9 @@ func (b *builder) annotations() map[string]string {
 		if strings.HasPrefix(key, "org.opencontainers.image.") {
 			kept[key] = value
 		}
+	}
+	if b.Systemd && b.Config.Resources.Cgroups != "disabled" {
+		maps.Copy(kept, scopeProperties(b.Config))
 	}
 	maps.Copy(kept, b.Config.Annotations)
 	if len(kept) == 0 {

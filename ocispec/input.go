@@ -31,6 +31,8 @@ type Input struct {
 	ShmPath string
 	// CgroupsPath is for the spec's linux.cgroupsPath.
 	CgroupsPath string
+	// Systemd: CgroupsPath is in systemd's notation, and a scope is made.
+	Systemd bool
 	// Hostname is what the UTS namespace is named, and the value of HOSTNAME.
 	Hostname string
 	// Env is what the engine adds to the environment (TZ, proxies), before the configuration's own, which wins.

@@ -130,6 +130,11 @@ var options = map[string]option{
 	"unlimited":          onUnified(func(in *Input) { in.Config.Resources.PidsLimit, in.Config.Resources.CPUQuota = -1, -1 }),
 	"cgroups-disabled":   onUnified(func(in *Input) { in.Config.Resources.Cgroups = "disabled" }),
 	"no-cgroups":         onUnified(func(in *Input) { in.Host.Cgroups = noCgroups; allResources(in) }),
+	"systemd": onUnified(func(in *Input) {
+		in.CgroupsPath, in.Systemd = "machine.slice:berth:id", true
+		in.Config.StopSignal, in.Config.StopTimeout = 37, 0
+		in.Config.Annotations = map[string]string{"org.systemd.property.CPUWeight": "uint64 50"}
+	}),
 	"annotations": onUnified(func(in *Input) {
 		in.ImageAnnotations = map[string]string{
 			"org.opencontainers.image.title": "ok", "org.opencontainers.image.version": "1", "run.oci.hooks.stderr": "/evil",
