@@ -250,12 +250,7 @@ func (e *Engine) unmountAll(c *container.Container) error {
 	if err := e.unmountRun(c.Config.ID); err != nil {
 		return err
 	}
-	for _, name := range volumeNames(c) {
-		if err := e.localVolumes().Unmount(name, c.Config.ID); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.releaseVolumes(c)
 }
 
 // unmountRun takes down the mounts of the engine's own for a container.

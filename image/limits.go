@@ -61,6 +61,13 @@ func readLimits() (limits, error) {
 	return l, nil
 }
 
+// Limits are the bytes and the entries that an archive may unpack to: MaxLayerBytes and MaxLayerEntries, unless the environment has others.
+// ErrInvalidArgument if a variable is no number.
+func Limits() (bytes, entries int64, err error) {
+	l, err := readLimits()
+	return l.bytes, l.entries, err
+}
+
 // tally counts what an archive unpacks to, by its headers alone: a sparse file counts with its whole size, as it is written.
 type tally struct {
 	limits

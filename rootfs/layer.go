@@ -70,6 +70,11 @@ func (l Layer) Create() error {
 // ErrNotFound: the layer was not created or a lower directory is missing. ErrInvalidArgument: more than 500 lower
 // directories. ErrNotImplemented: the kernel cannot do what was asked, such as maps before 5.19.
 func (l Layer) Mount(ctx context.Context, o MountOptions) error {
+	return l.mount(ctx, o, func(ov overlay) error { return ov.mount(o.Target) })
+}
+
+// mount is Mount by way of a function that mounts the overlay.
+func (l Layer) mount(ctx context.Context, o MountOptions, overlaid func(overlay) error) error {
 	if len(o.Lower) > maxLower {
 		return errdefs.Invalid("the image has %d layers; overlay takes at most %d", len(o.Lower), maxLower)
 	}
@@ -96,7 +101,7 @@ func (l Layer) Mount(ctx context.Context, o MountOptions) error {
 	if err := l.prepare(o); err != nil {
 		return err
 	}
-	err := l.overlay(o).mount(o.Target)
+	err := overlaid(l.overlay(o))
 	if refused(err) && !overlayWorks(l.Dir) {
 		return l.mountWithoutOverlay(ctx, o)
 	}

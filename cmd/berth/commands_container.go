@@ -25,7 +25,7 @@ func (e *entry) command(a *app) *cobra.Command {
 		cmd.ValidArgsFunction = first(completeImages(a))
 	case "exec", "attach", "top", "port", "rename", "commit":
 		cmd.ValidArgsFunction = first(completeContainers(a))
-	case "ps", "prune", "cleanup":
+	case "ps", "prune", "cleanup", "cp":
 	default:
 		cmd.ValidArgsFunction = completeContainers(a)
 	}
@@ -50,6 +50,7 @@ var containerEntries = []entry{
 	{"update", groupInside, newUpdateCmd},
 	{"wait", groupInside, newWaitCmd},
 	{"commit", groupInside, newCommitCmd},
+	{"cp", groupInside, newCpCmd},
 	{"export", groupInside, newExportCmd},
 	{"ps", groupLook, newPsCmd},
 	{"logs", groupLook, newLogsCmd},

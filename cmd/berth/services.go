@@ -62,6 +62,7 @@ type filer interface {
 	Diff(ctx context.Context, ref string) ([]engine.Change, error)
 	Export(ctx context.Context, ref string, w io.Writer) error
 	Commit(ctx context.Context, ref string, o engine.CommitOptions) (id string, err error)
+	Copy(ctx context.Context, from, to engine.Place, o engine.CopyOptions) error
 }
 
 // execs is what exec needs of the engine; *engine.Execs has it.
