@@ -79,7 +79,7 @@ const (
 	// Synced changes survive a power cut once Update has returned: configurations, names, removals.
 	Synced Durability = iota
 	// Volatile changes survive the death of any process but not of the machine: what a reboot voids anyway (pids, statuses,
-	// mounts). They cost no fsync. They are ordered: a later Synced change makes earlier Volatile ones survive too.
+	// mounts). They cost no fsync where the back end can do without (sqlite). They are ordered: a later Synced change makes earlier Volatile ones survive too.
 	Volatile
 )
 

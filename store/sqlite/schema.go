@@ -59,15 +59,7 @@ func (c *conn) migrate(from int) error {
 	return c.exec("COMMIT")
 }
 
-// meta returns a value of the table meta, empty when there is none.
-func (c *conn) meta(key string) (value string, err error) {
-	err = c.query("SELECT value FROM meta WHERE key = ?", func(r row) error {
-		value = r.ColumnText(0)
-		return nil
-	}, key)
-	return value, err
-}
-
+// setMeta sets a value of the table meta.
 func (c *conn) setMeta(key, value string) error {
 	return c.exec("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", key, value)
 }
