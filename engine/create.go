@@ -385,19 +385,25 @@ func (e *Engine) configure(ctx context.Context, o CreateOptions, img *image.Imag
 
 // applyImage records what the container is made from, and takes labels and health check from it.
 func applyImage(cfg *container.Config, o CreateOptions, img *image.Image) {
-	cfg.Image = container.Image{
-		ID: img.ID, Name: o.Image, RawName: o.Image, Digest: img.Digest, Layers: img.Layers,
-		OS: img.Config.OS, Architecture: img.Config.Architecture, Variant: img.Config.Variant, Command: img.Config.Config.Cmd,
-	}
-	if len(img.Names) > 0 && !slices.Contains(img.Names, o.Image) {
-		cfg.Image.Name = nameFor(img, o.Image)
-	}
+	cfg.Image = imageOf(o, img)
 	cfg.Labels = maps.Clone(img.Config.Config.Labels)
 	if cfg.Labels == nil && o.Labels != nil {
 		cfg.Labels = map[string]string{}
 	}
 	maps.Copy(cfg.Labels, o.Labels)
 	cfg.Health = mergeHealth(img.Health, o)
+}
+
+// imageOf is the record of an image that a container is made from.
+func imageOf(o CreateOptions, img *image.Image) container.Image {
+	record := container.Image{
+		ID: img.ID, Name: o.Image, RawName: o.Image, Digest: img.Digest, Layers: img.Layers,
+		OS: img.Config.OS, Architecture: img.Config.Architecture, Variant: img.Config.Variant, Command: img.Config.Config.Cmd,
+	}
+	if len(img.Names) > 0 && !slices.Contains(img.Names, o.Image) {
+		record.Name = nameFor(img, o.Image)
+	}
+	return record
 }
 
 // nameFor is the full name of an image that the user called ref: the first that ends like it, else the first.

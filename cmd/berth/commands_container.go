@@ -23,7 +23,7 @@ func (e *entry) command(a *app) *cobra.Command {
 	switch e.name {
 	case "run", "create":
 		cmd.ValidArgsFunction = first(completeImages(a))
-	case "exec", "attach", "top", "port", "rename", "commit":
+	case "exec", "attach", "top", "port", "rename", "clone", "commit":
 		cmd.ValidArgsFunction = first(completeContainers(a))
 	case "ps", "prune", "cleanup", "cp":
 	default:
@@ -64,6 +64,7 @@ var onlyContainerEntries = []entry{
 	{"inspect", "", newContainerInspectCmd},
 	{"diff", "", newContainerDiffCmd},
 	{"exists", "", newExistsCmd},
+	{"clone", "", newCloneCmd},
 	{"prune", "", newContainerPruneCmd},
 	{"cleanup", "", newCleanupCmd},
 }

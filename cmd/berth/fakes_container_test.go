@@ -39,6 +39,7 @@ type fakeContainers struct {
 	logged   engine.LogsOptions
 	top      engine.TopResult
 	updated  engine.UpdateOptions
+	cloned   engine.CloneOptions
 	pruned   map[string][]string
 	measured engine.StatsOptions
 	reports  [][]engine.ContainerStats
@@ -160,6 +161,11 @@ func (f *fakeContainers) Remove(_ context.Context, ref string, o engine.RemoveOp
 		return nil, err
 	}
 	return []string{ref}, nil
+}
+
+func (f *fakeContainers) Clone(_ context.Context, ref string, o engine.CloneOptions) (engine.Created, error) {
+	f.cloned = o
+	return engine.Created{ID: idWeb, Name: "copy", Warnings: f.warnings}, f.verb("clone", ref)
 }
 
 func (f *fakeContainers) Prune(_ context.Context, filters map[string][]string) (pruned []engine.Pruned, err error) {

@@ -32,6 +32,7 @@ type lifecycle interface {
 	Rename(ctx context.Context, ref, name string) error
 	Update(ctx context.Context, ref string, o engine.UpdateOptions) (warnings []string, err error)
 	Remove(ctx context.Context, ref string, o engine.RemoveOptions) ([]string, error)
+	Clone(ctx context.Context, ref string, o engine.CloneOptions) (engine.Created, error)
 	Prune(ctx context.Context, filters map[string][]string) ([]engine.Pruned, error)
 	Wait(ctx context.Context, ref string, condition engine.WaitCondition) (engine.ExitStatus, error)
 	Cleanup(ctx context.Context, id string, run uint64) error
