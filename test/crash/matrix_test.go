@@ -6,7 +6,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/berth-engine/berth/test/sandbox"
@@ -187,14 +186,14 @@ func killOthers(s *sandbox.Sandbox, programs []string) {
 	if len(programs) == 0 {
 		return
 	}
+	var victims []int
 	for name, pids := range s.Processes() {
 		if !slices.Contains(programs, name) && programs[0] != "*" {
 			continue
 		}
-		for _, pid := range pids {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
+		victims = append(victims, pids...)
 	}
+	s.Kill(victims...)
 }
 
 // TestAFailureAtEachStepIsUndone is the same with an error in place of the kill: the verb itself takes back what it did.

@@ -135,12 +135,28 @@ func (s *Sandbox) LeftNow() []leak.Leak {
 	return leaks
 }
 
-// Kill sends SIGKILL to a process.
-func (s *Sandbox) Kill(pid int) {
+// Kill sends SIGKILL to processes and waits until they have ended: until then they keep what they have locked. One that has gone is no error.
+func (s *Sandbox) Kill(pids ...int) {
 	s.t.Helper()
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		s.t.Fatalf("kill process %d: %v", pid, err)
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
+			s.t.Fatalf("kill process %d: %v", pid, err)
+		}
 	}
+	for _, pid := range pids {
+		s.Eventually(fmt.Sprintf("process %d to have ended", pid), func() bool { return ended(pid) })
+	}
+}
+
+// ended reports whether a process has, in all its threads: the first may be a zombie while others have the files open.
+func ended(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return len(threads) <= 1 && (strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X"))
 }
 
 // Exists reports whether there is a file.
