@@ -143,7 +143,7 @@ func TestALifeFromCreateToRemove(t *testing.T) {
 	s := sandbox.New(t)
 	bb := s.LoadBusybox()
 	status := func() string { return s.OK("inspect", "-f", "{{.State.Status}}", "c") }
-	id := s.OK("create", "--name", "c", "--stop-timeout", "1", bb, "sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done")
+	id := s.OK("create", "--name", "c", "--stop-timeout", "1", bb, "sh", "-c", "trap 'exit 0' TERM; touch /dev/shm/trapped; while :; do sleep 0.05; done")
 	sandbox.Equal(t, "length of the ID", len(id), 64)
 	sandbox.Equal(t, "after create", status(), "created")
 	s.OK("init", "c")
@@ -168,6 +168,7 @@ func TestALifeFromCreateToRemove(t *testing.T) {
 	s.OK("wait", "c")
 	sandbox.Equal(t, "after its end", status(), "exited")
 	s.OK("start", id[:12])
+	s.Eventually("its trap", func() bool { return s.Berth("exec", "c", "test", "-e", "/dev/shm/trapped").Code == 0 })
 	sandbox.Equal(t, "stop prints", s.OK("stop", "c"), "c")
 	sandbox.Equal(t, "after stop", status(), "exited")
 	sandbox.Equal(t, "exit code after stop", s.OK("inspect", "-f", "{{.State.ExitCode}}", "c"), "0")
