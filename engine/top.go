@@ -9,9 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
-	"github.com/berth-engine/berth/rootfs"
 )
 
 // topColumns are podman's format descriptors (podman-top(1)), as far as /proc tells them.
@@ -19,10 +17,14 @@ var topColumns = map[string]struct {
 	title string
 	of    func(*process) string
 }{
-	"user":    {"USER", func(p *process) string { return p.user }},
-	"uid":     {"UID", func(p *process) string { return strconv.Itoa(p.uid) }},
-	"huser":   {"HUSER", func(p *process) string { return p.huser }},
-	"group":   {"GROUP", func(p *process) string { return p.group }},
+	"user":    {"USER", func(p *process) string { return nameOf(p.uid(), p.names.users) }},
+	"uid":     {"UID", func(p *process) string { return strconv.Itoa(p.uid()) }},
+	"huser":   {"HUSER", func(p *process) string { return nameOf(firstNumber(p.status["Uid"]), p.names.hostUsers) }},
+	"group":   {"GROUP", func(p *process) string { return nameOf(p.gid(), p.names.groups) }},
+	"gid":     {"GID", func(p *process) string { return strconv.Itoa(p.gid()) }},
+	"hgroup":  {"HGROUP", func(p *process) string { return nameOf(firstNumber(p.status["Gid"]), p.names.hostGroups) }},
+	"groups":  {"GROUPS", func(p *process) string { return namesOf(p.status["Groups"], p.names.gidMap, p.names.groups) }},
+	"hgroups": {"HGROUPS", func(p *process) string { return namesOf(p.status["Groups"], nil, p.names.hostGroups) }},
 	"pid":     {"PID", func(p *process) string { return strconv.Itoa(p.pid) }},
 	"ppid":    {"PPID", func(p *process) string { return strconv.Itoa(p.ppid) }},
 	"hpid":    {"HPID", func(p *process) string { return strconv.Itoa(p.hpid) }},
@@ -39,10 +41,12 @@ var topColumns = map[string]struct {
 	"comm":    {"COMMAND", func(p *process) string { return p.comm }},
 	"args":    {"COMMAND", func(p *process) string { return p.args }},
 	"seccomp": {"SECCOMP", func(p *process) string { return seccompWord(p.status["Seccomp"]) }},
-	"capeff":  {"EFFECTIVE CAPS", func(p *process) string { return p.status["CapEff"] }},
-	"capbnd":  {"BOUNDING CAPS", func(p *process) string { return p.status["CapBnd"] }},
-	"capprm":  {"PERMITTED CAPS", func(p *process) string { return p.status["CapPrm"] }},
-	"capinh":  {"INHERITED CAPS", func(p *process) string { return p.status["CapInh"] }},
+	"capeff":  {"EFFECTIVE CAPS", func(p *process) string { return p.names.capabilities(p.status["CapEff"]) }},
+	"capbnd":  {"BOUNDING CAPS", func(p *process) string { return p.names.capabilities(p.status["CapBnd"]) }},
+	"capprm":  {"PERMITTED CAPS", func(p *process) string { return p.names.capabilities(p.status["CapPrm"]) }},
+	"capamb":  {"AMBIENT CAPS", func(p *process) string { return p.names.capabilities(p.status["CapAmb"]) }},
+	"label":   {"LABEL", func(p *process) string { return securityLabel(p.hpid) }},
+	"capinh":  {"INHERITED CAPS", func(p *process) string { return p.names.capabilities(p.status["CapInh"]) }},
 }
 
 // aixColumns are the descriptors by the one-letter codes of ps(1), which podman takes too.
@@ -92,7 +96,7 @@ func (s *Containers) Top(ctx context.Context, ref string, descriptors []string) 
 	for _, name := range columns {
 		result.Titles = append(result.Titles, topColumns[name].title)
 	}
-	names := e.userNames(c)
+	names := e.topNames(c)
 	for _, pid := range pids {
 		p, err := readProc(pid, names)
 		if err != nil {
@@ -126,45 +130,21 @@ func parseColumns(descriptors []string) ([]string, error) {
 	return columns, nil
 }
 
-// userNames are the names of users in the container, by ID.
-func (e *Engine) userNames(c *container.Container) map[int]string {
-	root, err := rootfs.OpenRoot(e.paths.rootfs(&c.Config))
-	if err != nil {
-		return nil
-	}
-	defer root.Close()
-	passwd, _, err := rootfs.ReadUserFiles(root)
-	if err != nil {
-		return nil
-	}
-	names := map[int]string{}
-	for line := range strings.Lines(string(passwd)) {
-		f := strings.Split(line, ":")
-		if len(f) < 3 {
-			continue
-		}
-		if uid, err := strconv.Atoi(f[2]); err == nil && names[uid] == "" {
-			names[uid] = f[0]
-		}
-	}
-	return names
-}
-
 // process is what /proc says of one process.
 type process struct {
-	hpid, pid, ppid, uid int
-	user, huser, group   string
-	comm, args           string
-	stat                 []string // proc(5)'s fields of stat, from index 0; the command is empty
-	status               map[string]string
-	started              time.Time
-	cpu                  time.Duration
+	names           *topNames
+	hpid, pid, ppid int
+	comm, args      string
+	stat            []string // proc(5)'s fields of stat, from index 0; the command is empty
+	status          map[string]string
+	started         time.Time
+	cpu             time.Duration
 }
 
 // clockTicks is the kernel's USER_HZ, which is 100 on every architecture that Go runs on.
 const clockTicks = 100
 
-func readProc(pid int, names map[int]string) (*process, error) {
+func readProc(pid int, names *topNames) (*process, error) {
 	dir := "/proc/" + strconv.Itoa(pid)
 	stat, err := os.ReadFile(dir + "/stat")
 	if err != nil {
@@ -178,7 +158,7 @@ func readProc(pid int, names map[int]string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{hpid: pid, status: parseStatus(string(status))}
+	p := &process{names: names, hpid: pid, status: parseStatus(string(status))}
 	open, end := strings.IndexByte(string(stat), '('), strings.LastIndexByte(string(stat), ')')
 	if open < 0 || end < open {
 		return nil, errdefs.Internal("unexpected %s/stat", dir)
@@ -189,7 +169,7 @@ func readProc(pid int, names map[int]string) (*process, error) {
 	if p.args == "" {
 		p.args = "[" + p.comm + "]"
 	}
-	p.fill(names)
+	p.fill()
 	return p, nil
 }
 
@@ -203,14 +183,8 @@ func parseStatus(text string) map[string]string {
 }
 
 // fill derives what people read.
-func (p *process) fill(names map[int]string) {
+func (p *process) fill() {
 	p.pid = lastNumber(p.status["NSpid"])
-	p.uid = firstNumber(p.status["Uid"])
-	p.group = strings.Fields(p.status["Gid"] + " ?")[0]
-	p.user, p.huser = names[p.uid], strconv.Itoa(p.uid)
-	if p.user == "" {
-		p.user = p.huser
-	}
 	if parent := p.number(3); parent > 0 && p.pid != 1 {
 		if data, err := os.ReadFile("/proc/" + strconv.Itoa(parent) + "/status"); err == nil {
 			if ns := strings.Fields(parseStatus(string(data))["NSpid"]); len(ns) == len(strings.Fields(p.status["NSpid"])) {
@@ -221,6 +195,10 @@ func (p *process) fill(names map[int]string) {
 	p.cpu = time.Duration(p.number(13)+p.number(14)) * time.Second / clockTicks
 	p.started = bootTime().Add(time.Duration(p.number(21)) * time.Second / clockTicks)
 }
+
+// uid and gid are the real IDs in the container.
+func (p *process) uid() int { return inside(firstNumber(p.status["Uid"]), p.names.uidMap) }
+func (p *process) gid() int { return inside(firstNumber(p.status["Gid"]), p.names.gidMap) }
 
 // number is a field of stat.
 func (p *process) number(field int) int {

@@ -6,9 +6,9 @@ import (
 	"github.com/moby/sys/capability"
 )
 
-// capabilityNames are the names of the bits of a set of /proc/PID/status, in kernel order. A capability newer than this
+// CapabilityNames are the names of the bits of a set of /proc/PID/status, in kernel order. A capability newer than this
 // program has no name yet and is left out.
-func capabilityNames(set uint64) []string {
+func CapabilityNames(set uint64) []string {
 	var names []string
 	for _, c := range capability.ListKnown() {
 		if set&(1<<uint(c)) != 0 {

@@ -82,7 +82,7 @@ func (f *Facts) readStatus(status string) {
 			f.CanRaiseLimits = set&(1<<unix.CAP_SYS_RESOURCE) != 0
 		case "CapBnd":
 			set, _ := strconv.ParseUint(value, 16, 64)
-			f.Capabilities = capabilityNames(set)
+			f.Capabilities = CapabilityNames(set)
 		case "Seccomp":
 			f.Seccomp = true
 		}

@@ -62,7 +62,7 @@ func (a *app) top(ctx context.Context, sel selection, args []string) error {
 var psNames = map[string]string{
 	"cmd": "args", "command": "args", "ucmd": "comm", "ni": "nice", "s": "state", "stat": "state", "tt": "tty", "tname": "tty",
 	"%cpu": "pcpu", "cputime": "time", "start": "stime", "start_time": "stime", "rssize": "rss", "vsize": "vsz", "euser": "user",
-	"uname": "user", "euid": "uid",
+	"uname": "user", "euid": "uid", "egroup": "group", "egid": "gid",
 }
 
 // topDescriptors takes descriptors as they are, and options of ps for what they have to do with columns: the list after -o.

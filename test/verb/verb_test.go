@@ -431,6 +431,29 @@ func TestTopShowsTheProcesses(t *testing.T) {
 	s.Fails(125, []string{"c"}, "top", "c")
 }
 
+func TestTopSaysWhoAProcessIsAndWhatItMay(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	s.OK("run", "-d", "--name", "c", "--user", "1000:1000", "--group-add", "7", "--cap-drop", "ALL", bb, "sleep", "1000")
+	s.OK("run", "-d", "--name", "bounded", "--cap-drop", "ALL", "--cap-add", "CHOWN,NET_RAW", bb, "sleep", "1000")
+	s.OK("run", "-d", "--name", "mapped", "--uidmap", "0:100000:1000", bb, "sleep", "1000")
+	of := func(name, descriptors string) string {
+		lines := strings.Split(s.OK("top", name, descriptors), "\n")
+		return strings.Join(strings.Fields(lines[len(lines)-1]), " ")
+	}
+	sandbox.Equal(t, "IDs", of("c", "uid,gid,pid"), "1000 1000 1")
+	sandbox.Equal(t, "no capabilities", of("c", "capeff,capprm,capinh,capamb"), "none none none none")
+	if got := of("c", "hgroups"); !strings.Contains(got, "lp") {
+		t.Errorf("expected the host's name of group 7, lp, among the groups, got %s", got)
+	}
+	sandbox.Equal(t, "some capabilities", of("bounded", "capeff"), "CHOWN,NET_RAW")
+	sandbox.Equal(t, "in a user namespace", of("mapped", "user,uid,huser"), "root 0 100000")
+	pid := s.OK("inspect", "-f", "{{.State.Pid}}", "c")
+	sandbox.Equal(t, "the host's PID and seccomp", of("c", "hpid,seccomp"), pid+" filter")
+	s.Fails(125, []string{"capamb", "hgroups"}, "top", "c", "nonsense")
+}
+
 func TestPortListsWhatWasPublished(t *testing.T) {
 	t.Parallel()
 	s := sandbox.New(t)
