@@ -309,8 +309,10 @@ type State struct {
 	OOMKilled bool `json:"oomKilled,omitempty"`
 	// Error is why the last start failed.
 	Error string `json:"error,omitempty"`
-	// Mounted is where the root file system is mounted; empty when it is not.
+	// Mounted is where the root file system is mounted for people; empty when it is not.
 	Mounted string `json:"mounted,omitempty"`
+	// Mounts counts how often it has been mounted for people and not unmounted.
+	Mounts uint `json:"mounts,omitempty"`
 	// CgroupPath is relative to the root of the hierarchies.
 	CgroupPath string `json:"cgroupPath,omitempty"`
 	// StoppedByUser keeps the restart policy from starting the container again.

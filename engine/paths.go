@@ -20,6 +20,7 @@ import (
 //	RUNROOT/containers/ID             a run: rootfs, bundle, the monitor's files; there from start to clean-up
 //	RUNROOT/cgroup-parents            control groups that were made for --cgroup-parent (cgroup_parent.go)
 //	RUNROOT/execs/ID                  an exec session's run
+//	RUNROOT/mounts/ID                 where berth mount mounts a container's root file system
 //	RUNROOT/mapped/ID                 the root file system of a container with a user namespace
 //
 // All directories are of mode 0700 but for one case. The root user of a user namespace, who is nobody on the host, has to reach the
@@ -94,6 +95,9 @@ func (p paths) subpaths(id string) string { return filepath.Join(p.containerRun(
 
 // mapped is the directory above the root file system of a container with a user namespace.
 func (p paths) mapped(id string) string { return filepath.Join(p.run, "mapped", id) }
+
+// mounted is where a container's root file system is mounted for people.
+func (p paths) mounted(id string) string { return filepath.Join(p.run, "mounts", id) }
 
 // bundle is a container's OCI bundle.
 func (p paths) bundle(id string) string { return filepath.Join(p.containerRun(id), "bundle") }

@@ -288,6 +288,9 @@ func (e *Engine) recover(ctx context.Context, id string) (settled bool, err erro
 	if err := e.reconcile(ctx, c); err != nil {
 		return false, err
 	}
+	if err := e.settleLeft(ctx, c); err != nil {
+		return false, err
+	}
 	switch {
 	case c.State.Status.Alive():
 		// It goes on; without a monitor its end must still be noticed if something is to be done then.
@@ -302,6 +305,14 @@ func (e *Engine) recover(ctx context.Context, id string) (settled bool, err erro
 		return true, err
 	}
 	return true, nil
+}
+
+// settleLeft ends what a mount, an unmount or a copy left that was killed.
+func (e *Engine) settleLeft(ctx context.Context, c *container.Container) error {
+	if err := e.settleMount(ctx, c); err != nil || c.State.Status.Alive() {
+		return err
+	}
+	return e.releaseVolumes(c)
 }
 
 // inOtherNamespace reports whether what this engine does not see, and read finds, is another namespace's, and its engines' business.

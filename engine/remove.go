@@ -331,6 +331,9 @@ func (e *Engine) removeFiles(id string) error {
 
 // removeLayer removes what lasts of a container's files: its writable layer and its log.
 func (e *Engine) removeLayer(id string) error {
+	if err := e.unmountForPeople(id); err != nil {
+		return err
+	}
 	if err := (rootfs.Layer{Dir: e.paths.container(id)}).Remove(context.Background()); err != nil {
 		return errdefs.Internal("removing the files of container %s: %w", short(id), err)
 	}

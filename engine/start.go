@@ -329,16 +329,23 @@ func (s *starting) mountRootfs(ctx context.Context) (err error) {
 
 func (e *Engine) mountRootfs(ctx context.Context, c *container.Container) error {
 	target := e.paths.rootfs(&c.Config)
-	lower := c.Config.Image.Layers
-	if c.Config.RootfsPath != "" {
-		if !c.Config.RootfsOverlay {
-			return rootfs.Bind(ctx, rootfs.BindOptions{Source: c.Config.RootfsPath, Target: target})
-		}
-		lower = []string{c.Config.RootfsPath}
+	if err := e.settleMount(ctx, c); err != nil {
+		return err
 	}
-	return rootfs.Layer{Dir: e.paths.container(c.Config.ID)}.Mount(ctx, rootfs.MountOptions{
+	if c.State.Mounts > 0 {
+		return rootfs.Bind(ctx, rootfs.BindOptions{Source: e.paths.mounted(c.Config.ID), Target: target})
+	}
+	return e.mountLayer(ctx, c, target)
+}
+
+// mountLayer mounts the container's layer, which is mounted nowhere else.
+func (e *Engine) mountLayer(ctx context.Context, c *container.Container, target string) error {
+	if c.Config.RootfsPath != "" && !c.Config.RootfsOverlay {
+		return rootfs.Bind(ctx, rootfs.BindOptions{Source: c.Config.RootfsPath, Target: target})
+	}
+	return e.layerOf(c).Mount(ctx, rootfs.MountOptions{
 		// The files of a container that removes itself need not outlive a power cut.
-		Lower: lower, Target: target, Volatile: c.Config.AutoRemove,
+		Lower: lowerOf(c), Target: target, Volatile: c.Config.AutoRemove,
 		UIDMap: rootfsMap(c.Config.Namespaces.UIDMap), GIDMap: rootfsMap(c.Config.Namespaces.GIDMap),
 	})
 }

@@ -132,6 +132,12 @@ func (e *Engine) rootOfStopped(ctx context.Context, c *container.Container) (*ro
 // openLayer mounts the container's layer, attached nowhere.
 func (e *Engine) openLayer(ctx context.Context, c *container.Container) (*rootfs.Root, error) {
 	cfg := &c.Config
+	if err := e.settleMount(ctx, c); err != nil {
+		return nil, err
+	}
+	if c.State.Mounts > 0 {
+		return rootfs.OpenBound(e.paths.mounted(cfg.ID))
+	}
 	if cfg.RootfsPath != "" && !cfg.RootfsOverlay {
 		return rootfs.OpenBound(cfg.RootfsPath)
 	}

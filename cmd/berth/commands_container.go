@@ -52,6 +52,8 @@ var containerEntries = []entry{
 	{"commit", groupInside, newCommitCmd},
 	{"cp", groupInside, newCpCmd},
 	{"export", groupInside, newExportCmd},
+	{"mount", groupInside, newMountCmd},
+	{"unmount", groupInside, newUnmountCmd},
 	{"ps", groupLook, newPsCmd},
 	{"logs", groupLook, newLogsCmd},
 	{"top", groupLook, newTopCmd},

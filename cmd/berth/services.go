@@ -63,6 +63,9 @@ type filer interface {
 	Diff(ctx context.Context, ref string) ([]engine.Change, error)
 	Export(ctx context.Context, ref string, w io.Writer) error
 	Commit(ctx context.Context, ref string, o engine.CommitOptions) (id string, err error)
+	Mount(ctx context.Context, ref string) (path string, err error)
+	Unmount(ctx context.Context, ref string, force bool) error
+	ListMounted(ctx context.Context) ([]engine.Mounted, error)
 	Copy(ctx context.Context, from, to engine.Place, o engine.CopyOptions) error
 }
 

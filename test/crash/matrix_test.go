@@ -32,6 +32,8 @@ var scenarios = []scenario{
 	{"rm by force", [][]string{{"run", "-d", "--name", "c", sandbox.Busybox, "sleep", "1000"}}, []string{"rm", "-f", "-t", "0", "c"}},
 	{"stop", [][]string{{"run", "-d", "--name", "c", sandbox.Busybox, "sleep", "1000"}}, []string{"stop", "-t", "0", "c"}},
 	{"restart", [][]string{{"run", "-d", "--name", "c", sandbox.Busybox, "sleep", "1000"}}, []string{"restart", "-t", "0", "c"}},
+	{"mount", [][]string{{"create", "--name", "c", sandbox.Busybox, "sh", "-c", "exit 3"}}, []string{"mount", "c"}},
+	{"unmount", [][]string{{"create", "--name", "c", sandbox.Busybox, "sh", "-c", "exit 3"}, {"mount", "c"}}, []string{"unmount", "c"}},
 	{"commit", [][]string{{"run", "-d", "--name", "c", sandbox.Busybox, "sh", "-c", "echo x > /file; exec sleep 1000"}}, []string{"commit", "-q", "-p", "c", "localhost/committed"}},
 }
 

@@ -9,7 +9,7 @@ import (
 // KeptUntilReboot matches the paths, relative to the run directory, that an engine makes once after boot and then keeps: its
 // lock file, its mark of the boot, the directories that hold containers' things, the OCI runtime on a read-only mount, and crun's
 // own cache of compiled seccomp profiles.
-var KeptUntilReboot = regexp.MustCompile(`^(\.|locks?|boot|claims|containers|execs|mapped|seccomp(/[^/]+)?|bin(/[^/]+){0,2}|runtime(/[^/]+(/\.cache(/seccomp(/[^/]+)?)?)?)?|storage(/.*)?)$`)
+var KeptUntilReboot = regexp.MustCompile(`^(\.|locks?|boot|claims|containers|execs|mapped|mounts|seccomp(/[^/]+)?|bin(/[^/]+){0,2}|runtime(/[^/]+(/\.cache(/seccomp(/[^/]+)?)?)?)?|storage(/.*)?)$`)
 
 // keptInRoot matches the paths, relative to the state directory, that do not belong to one container: the database, the image
 // store (whose layers are the images' own; its temporary files are not), and the directories that hold containers.

@@ -203,6 +203,7 @@ func AfterReboot(s container.State, code *int, recorded, now time.Time) containe
 	}
 	s.PID, s.PIDStart, s.MonitorPID, s.MonitorStart = 0, 0, 0, 0
 	s.BootID, s.Runtime, s.Mounted, s.CgroupPath, s.Health = "", "", "", "", nil
+	s.Mounts = 0
 	return s
 }
 
