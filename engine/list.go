@@ -64,8 +64,11 @@ func (s *Containers) List(ctx context.Context, o ListOptions) ([]Summary, error)
 		list = list[:o.Last]
 	}
 	for i := range list {
+		if o.Namespaces {
+			list[i].Namespaces = e.namespaceIDs(list[i].Container)
+		}
 		if !o.Size {
-			break
+			continue
 		}
 		size, err := e.size(ctx, list[i].Container)
 		if err != nil {

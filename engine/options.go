@@ -185,6 +185,8 @@ type ListOptions struct {
 	Last int
 	// Size computes sizes, which reads every file of the writable layers.
 	Size bool
+	// Namespaces reads the numbers of the namespaces of those that run.
+	Namespaces bool
 	// Filters are podman's and Docker's: id, name, label, label!, status, exited, ancestor, before, since, volume, network,
 	// health, restart-policy, until, command. Values of one key are alternatives; keys must all hold.
 	Filters map[string][]string
@@ -196,6 +198,8 @@ type Summary struct {
 	// Status is the true one: what the kernel says now, whatever the store still says.
 	Status container.Status
 	Size   *SizeInfo
+	// Namespaces is set if ListOptions asked for it.
+	Namespaces NamespaceIDs
 }
 
 // SizeInfo is how much disk a container takes, in bytes.

@@ -16,7 +16,7 @@ import (
 
 // psFlags are the flags of berth ps.
 type psFlags struct {
-	all, latest, quiet, size, noTrunc, noHeading, pod bool
+	all, latest, quiet, size, noTrunc, noHeading, pod, ns bool
 
 	last    int
 	watch   uint
@@ -59,6 +59,7 @@ berth ps --format 'table {{.Names}}\t{{.Status}}'`,
 	f.BoolVarP(&o.latest, "latest", "l", false, "The container made last, running or not")
 	f.BoolVar(&o.noTrunc, "no-trunc", false, "Show everything in full")
 	f.BoolVar(&o.noHeading, "noheading", false, "Leave the titles out")
+	f.BoolVar(&o.ns, "ns", false, "Show the numbers of each container's namespaces, as lsns does")
 	f.BoolVarP(&o.pod, "pod", "p", false, "Show the pod of each container")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "Only IDs")
 	f.BoolVarP(&o.size, "size", "s", false, "Show how much each container wrote, and with its image takes")
@@ -74,6 +75,8 @@ func (o *psFlags) check(cmd *cobra.Command) error {
 	switch {
 	case o.quiet && (o.size || o.noHeading && o.format != ""):
 		return usageFault(cmd, errdefs.Invalid("--quiet and --size exclude each other"))
+	case o.ns && (o.size || o.pod || o.format != ""):
+		return usageFault(cmd, errdefs.Invalid("--ns has columns of its own: leave out --size, --pod and --format"))
 	case o.latest && o.last >= 0:
 		return usageFault(cmd, errdefs.Invalid("--latest and --last exclude each other"))
 	case psOrders[o.sort] == nil:
@@ -114,8 +117,8 @@ func (a *app) psOnce(ctx context.Context, l lister, o psFlags) error {
 	found, err := l.List(ctx, engine.ListOptions{
 		All:     o.all || o.last >= 0 || filters["status"] != nil || filters["exited"] != nil,
 		Last:    max(o.last, 0),
-		Filters: filters,
-		Size:    o.size || o.sort == "size" || usesField(o.format, "Size"),
+		Filters: filters, Namespaces: o.ns,
+		Size: o.size || o.sort == "size" || usesField(o.format, "Size"),
 	})
 	if err != nil {
 		return err
@@ -138,6 +141,9 @@ func (a *app) psOnce(ctx context.Context, l lister, o psFlags) error {
 func psListing(o psFlags) listing {
 	l := listing{Format: o.format, NoHeading: o.noHeading, Heads: psHeads}
 	l.Default = `{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.Created}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}`
+	if o.ns {
+		l.Default = `{{.ID}}\t{{.Names}}\t{{.Pid}}\t{{.CGROUPNS}}\t{{.IPC}}\t{{.MNT}}\t{{.NET}}\t{{.PIDNS}}\t{{.USERNS}}\t{{.UTS}}`
+	}
 	if o.pod {
 		l.Default += `\t{{.Pod}}\t{{.PodName}}`
 	}

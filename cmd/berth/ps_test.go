@@ -12,6 +12,24 @@ import (
 	"github.com/berth-engine/berth/engine"
 )
 
+func TestPsShowsNamespacesOnRequest(t *testing.T) {
+	f := twoContainers()
+	f.list[0].Namespaces = engine.NamespaceIDs{Cgroup: "1", IPC: "2", Mount: "3", Network: "4", PID: "5", User: "6", UTS: "7"}
+	got := berthWith(t, with(f), nil, "ps", "--ns")
+	lines := strings.Split(got.out, "\n")
+	if !f.listed.Namespaces || len(lines) < 2 {
+		t.Fatalf("expected the namespaces to be asked for, and a line of titles and one of a container, got %+v", got)
+	}
+	for i, expected := range []string{
+		"CONTAINER ID NAMES PID CGROUPNS IPC MNT NET PIDNS USERNS UTS", "0123456789ab web 4242 1 2 3 4 5 6 7",
+	} {
+		if line := strings.Join(strings.Fields(lines[i]), " "); line != expected {
+			t.Errorf("expected %s, got %s", expected, line)
+		}
+	}
+	mustFail(t, with(twoContainers()), exitEngine, "--ns", "ps", "--ns", "--size")
+}
+
 func TestPsGolden(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"ps", `CONTAINER ID  IMAGE                           COMMAND               CREATED      STATUS        PORTS                                                     NAMES

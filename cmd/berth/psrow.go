@@ -136,6 +136,15 @@ func portRange(first, n uint16) string {
 	return fmt.Sprintf("%d-%d", first, first+n-1)
 }
 
+// CGROUPNS and those after it are the numbers of the namespaces, by podman's names; only with --ns.
+func (r psRow) CGROUPNS() string { return r.s.Namespaces.Cgroup }
+func (r psRow) IPC() string      { return r.s.Namespaces.IPC }
+func (r psRow) MNT() string      { return r.s.Namespaces.Mount }
+func (r psRow) NET() string      { return r.s.Namespaces.Network }
+func (r psRow) PIDNS() string    { return r.s.Namespaces.PID }
+func (r psRow) USERNS() string   { return r.s.Namespaces.User }
+func (r psRow) UTS() string      { return r.s.Namespaces.UTS }
+
 // Size is what the container wrote, and what it takes with its image.
 func (r psRow) Size() string {
 	if r.s.Size == nil {

@@ -454,6 +454,25 @@ func TestTopSaysWhoAProcessIsAndWhatItMay(t *testing.T) {
 	s.Fails(125, []string{"capamb", "hgroups"}, "top", "c", "nonsense")
 }
 
+func TestPsShowsTheNamespacesThatTheKernelHas(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	s.OK("run", "-d", "--name", "c", "--network", "host", bb, "sleep", "1000")
+	s.OK("create", "--name", "idle", bb, "true")
+	own, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(s.OK("ps", "--ns", "--noheading"))
+	if len(fields) != 10 || "net:["+fields[6]+"]" != own {
+		t.Errorf("expected ten columns, and %s as the network, got %v", own, fields)
+	}
+	inside := s.OK("exec", "c", "readlink", "/proc/self/ns/uts")
+	sandbox.Equal(t, "UTS", "uts:["+fields[9]+"]", inside)
+	sandbox.Equal(t, "columns of one that does not run", len(strings.Fields(s.OK("ps", "-a", "--ns", "--noheading", "--filter", "name=idle"))), 3)
+}
+
 func TestPortListsWhatWasPublished(t *testing.T) {
 	t.Parallel()
 	s := sandbox.New(t)
