@@ -19,7 +19,7 @@ func TestNothingLeadsOutWhileAProcessInsideSwapsLinks(t *testing.T) {
 	s.Write("target/secret", "of the host")
 	s.Write("in/file", "from the host")
 	target := filepath.Join(s.Dir, "target")
-	s.OK("run", "-d", "--name", "c", bb, "sh", "-c", fmt.Sprintf(`mkdir -p /work/real; cd /work; echo of the container > real/secret
+	s.OK("run", "-d", "--name", "c", bb, "sh", "-c", fmt.Sprintf(`mkdir -p /play/real; cd /play; echo of the container > real/secret
 ln -s %s link; : > /ready; while :; do mv real x; mv x real; mv link x; mv x link; done`, target))
 	s.Eventually("the swapping", func() bool { return s.Berth("exec", "c", "test", "-e", "/ready").Code == 0 })
 	out := filepath.Join(s.Dir, "out")
@@ -30,11 +30,11 @@ ln -s %s link; : > /ready; while :; do mv real x; mv x real; mv link x; mv x lin
 			t.Fatal(err)
 		}
 		for _, args := range [][]string{
-			{"cp", "c:/work/x/secret", to + "/one"},
-			{"cp", "-L", "c:/work/x", to + "/tree"},
-			{"cp", "c:/work", to + "/work"},
-			{"cp", s.Dir + "/in/file", "c:/work/x/file"},
-			{"cp", s.Dir + "/in/.", "c:/work/x"},
+			{"cp", "c:/play/x/secret", to + "/one"},
+			{"cp", "-L", "c:/play/x", to + "/tree"},
+			{"cp", "c:/play", to + "/play"},
+			{"cp", s.Dir + "/in/file", "c:/play/x/file"},
+			{"cp", s.Dir + "/in/.", "c:/play/x"},
 		} {
 			if s.Berth(args...).Code == 0 {
 				worked++
