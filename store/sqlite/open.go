@@ -9,6 +9,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/store"
 	"github.com/berth-engine/berth/store/internal/contract"
 	"github.com/berth-engine/berth/store/internal/gate"
@@ -58,7 +59,9 @@ func OpenAlone(ctx context.Context, path string) (*Store, error) {
 	s := &Store{path: path, gate: g}
 	c, err := s.take()
 	if err == nil {
-		err = s.current(ctx, c)
+		if err = s.current(ctx, c); err == nil {
+			err = c.foldLog(path)
+		}
 		s.give(c)
 	}
 	if err != nil {
@@ -66,6 +69,20 @@ func OpenAlone(ctx context.Context, path string) (*Store, error) {
 		return nil, orOtherKind(path, err)
 	}
 	return s, nil
+}
+
+// foldLog moves the whole log into the database and empties it. A log that is found beside a file of another back end, after a conversion that
+// was killed at its end, would make an SQLite database of it again.
+func (c *conn) foldLog(path string) error {
+	busy := false
+	err := c.query("PRAGMA wal_checkpoint(TRUNCATE)", func(r row) error {
+		busy = r.ColumnInt64(0) != 0
+		return nil
+	})
+	if err == nil && busy {
+		err = errdefs.Conflict("%s is being read by another program: end that first", path)
+	}
+	return err
 }
 
 // Build makes a new database of what fill writes, at fresh, and when it is whole on the disk gives it the name path, in the place of
