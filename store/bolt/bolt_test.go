@@ -334,7 +334,7 @@ func TestAPageThatLeadsToItselfIsFoundAndGoneAround(t *testing.T) {
 	path := filled(t, 200)
 	b, err := os.ReadFile(path)
 	must(t, err)
-	at := int64(bytes.Index(b, []byte(`"name":"web100"`)) / 4096 * 4096) // a leaf with containers
+	at := int64(bytes.Index(b, []byte(`"name":"web100"`)) / 4096 * 4096) // a leaf: of containers, of their names or of events
 	page := make([]byte, 4096)
 	binary.NativeEndian.PutUint64(page, uint64(at/4096))
 	page[8], page[10] = 1, 1 // a branch with one element
@@ -348,8 +348,8 @@ func TestAPageThatLeadsToItselfIsFoundAndGoneAround(t *testing.T) {
 	}
 	report, err := bolt.Repair(t.Context(), path)
 	must(t, err)
-	if report.Containers < 190 || report.Containers >= 200 || report.Events != 200 {
-		t.Errorf("expected all but the containers of one page, got %+v", report)
+	if report.Containers < 190 || report.Events < 190 || len(report.Lost) == 0 {
+		t.Errorf("expected all but what was on one page, which is named, got %+v", report)
 	}
 	must(t, bolt.Check(t.Context(), path))
 }
