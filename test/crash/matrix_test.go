@@ -4,12 +4,8 @@ package crash
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/berth-engine/berth/test/sandbox"
@@ -197,21 +193,9 @@ func killOthers(s *sandbox.Sandbox, programs []string) {
 		if !slices.Contains(programs, name) && programs[0] != "*" {
 			continue
 		}
-		for _, pid := range pids {
-			if frozen(pid) { // it ends when it is let go on
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-				continue
-			}
-			victims = append(victims, pid)
-		}
+		victims = append(victims, pids...)
 	}
 	s.Kill(victims...)
-}
-
-// frozen reports whether a process is of a paused container.
-func frozen(pid int) bool {
-	at, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "wchan"))
-	return err == nil && (strings.Contains(string(at), "refrigerator") || strings.Contains(string(at), "freezer"))
 }
 
 // TestAFailureAtEachStepIsUndone is the same with an error in place of the kill: the verb itself takes back what it did.

@@ -135,7 +135,8 @@ func (s *Sandbox) LeftNow() []leak.Leak {
 	return leaks
 }
 
-// Kill sends SIGKILL to processes and waits until they have ended: until then they keep what they have locked. One that has gone is no error.
+// Kill sends SIGKILL to processes and waits until they have ended: until then they keep what they have locked. One that has gone is no error;
+// one that is paused ends when it is let go on, and is not waited for.
 func (s *Sandbox) Kill(pids ...int) {
 	s.t.Helper()
 	for _, pid := range pids {
@@ -144,8 +145,26 @@ func (s *Sandbox) Kill(pids ...int) {
 		}
 	}
 	for _, pid := range pids {
-		s.Eventually(fmt.Sprintf("process %d to have ended", pid), func() bool { return ended(pid) })
+		s.Eventually(fmt.Sprintf("process %d to have ended", pid), func() bool { return ended(pid) || frozen(pid) })
 	}
+}
+
+// frozen reports whether a process is in a control group that is frozen.
+func frozen(pid int) bool {
+	groups, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	for line := range strings.Lines(string(groups)) {
+		controllers, path, _ := strings.Cut(strings.TrimSpace(line[strings.IndexByte(line, ':')+1:]), ":")
+		file, thawed := filepath.Join("/sys/fs/cgroup/freezer", path, "freezer.state"), "THAWED"
+		if controllers == "" {
+			file, thawed = filepath.Join("/sys/fs/cgroup", path, "cgroup.freeze"), "0"
+		} else if controllers != "freezer" {
+			continue
+		}
+		if state, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(state)) != thawed {
+			return true
+		}
+	}
+	return false
 }
 
 // ended reports whether a process has, in all its threads: the first may be a zombie while others have the files open.
