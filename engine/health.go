@@ -37,6 +37,9 @@ func (s *Containers) Healthcheck(ctx context.Context, ref string) (*container.He
 func (s *Containers) ScheduledHealthcheck(ctx context.Context, id string, run uint64) error {
 	e := s.e
 	c, err := e.reread(ctx, id)
+	if err == nil && c.State.Run < run {
+		c, err = e.started(ctx, id)
+	}
 	if errdefs.Class(err) == errdefs.ErrNotFound {
 		return nil
 	}
@@ -65,6 +68,16 @@ func (s *Containers) ScheduledHealthcheck(ctx context.Context, id string, run ui
 		return nil
 	}
 	return s.actOnFailure(ctx, c)
+}
+
+// started reads a container when the start that is at work on it has ended: the first check can be due before the run is recorded,
+// and without it there would be no second.
+func (e *Engine) started(ctx context.Context, id string) (c *container.Container, err error) {
+	err = e.locked(ctx, id, func(now *container.Container) error {
+		c = now
+		return nil
+	})
+	return c, err
 }
 
 // actOnFailure does what is wanted when a container has become unhealthy.
