@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
+	"github.com/berth-engine/berth/host"
 	"github.com/berth-engine/berth/image"
 	"github.com/berth-engine/berth/internal/config"
 	"github.com/berth-engine/berth/store"
@@ -38,7 +39,7 @@ type Problem struct {
 // Check looks for what does not fit together: the database's own structure, directories that no record knows, records whose
 // directories are gone, images without their layers, containers that a dead process left half-way. With repair it puts right
 // what can be put right: it rebuilds a damaged database from what can be read of it and keeps the damaged one, finishes what
-// was left half-way, and removes directories that nothing knows. It never removes a volume's contents. What somebody else is at
+// was left half-way, and removes directories that nothing knows and in which nothing runs. It never removes a volume's contents. What somebody else is at
 // work on is left alone.
 //
 // It takes Open's options and opens the engine itself, since a damaged database cannot be opened. A database that is damaged
@@ -208,6 +209,11 @@ func (c *check) containerFile(ctx context.Context, parent, id string) error {
 		return err
 	}
 	object, what := "directory "+filepath.Join(parent, id), "no container has it"
+	if r, err := readRunRecord(c.e.paths.containerRun(id)); err == nil && (host.Alive(r.PID.Pid, r.PID.Start) || host.Alive(r.Monitor.Pid, r.Monitor.Start)) {
+		c.found(object, fmt.Sprintf("no container has it, and one runs in it: its record was lost with the database (process %d, monitor %d)", r.PID.Pid, r.Monitor.Pid),
+			"bring back the database that it was in, or save what is worth it from upper/ in it, end both processes, then repair once more")
+		return nil
+	}
 	if c.rebuilt {
 		c.found(object, what, "its record was lost with the database: save what is worth it from upper/ in it, then repair once more")
 		return nil

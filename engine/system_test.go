@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/berth-engine/berth/container"
 	"github.com/berth-engine/berth/errdefs"
 	"github.com/berth-engine/berth/host"
+	"github.com/berth-engine/berth/ociruntime"
 	"github.com/berth-engine/berth/volume"
 )
 
@@ -306,6 +308,39 @@ func TestCheckRebuildsADamagedDatabase(t *testing.T) {
 		t.Fatalf("expected a database that opens, got %v", err)
 	}
 	again.Close()
+}
+
+func TestCheckLeavesAContainerAloneThatRunsWithoutARecord(t *testing.T) {
+	e, opts := brokenEngine(t)
+	id := strings.Repeat("ef", 32)
+	self, err := host.StartTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote := filepath.Join(e.paths.container(id), "upper", "diary")
+	for _, dir := range []string{wrote, e.paths.containerRun(id)} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	process := ociruntime.PID{Pid: os.Getpid(), Start: self}
+	if err := writeRunRecord(e.paths.containerRun(id), runRecord{Run: 1, PID: process, Monitor: process, Released: true}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Check(t.Context(), true, opts...)
+	if err != nil || len(r.Problems) != 2 {
+		t.Fatalf("expected the two directories to be found, got %+v, %v", r, err)
+	}
+	for _, p := range r.Problems {
+		if p.Repaired || !strings.Contains(p.What, strconv.Itoa(os.Getpid())) {
+			t.Errorf("expected a directory to be left alone and its process to be named, got %+v", p)
+		}
+	}
+	for _, path := range []string{wrote, filepath.Join(e.paths.containerRun(id), processFile)} {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("expected the files of what runs to be left, got %v", err)
+		}
+	}
 }
 
 // damage overwrites the header of the database's second page on, as a failing disk would.
