@@ -107,6 +107,10 @@ func salvage(ctx context.Context, path string) (*contract.Remains, error) {
 		return old, nil
 	}
 	defer c.Close()
+	// A file that is shorter than its header says would be refused as a whole otherwise (lockBtree in SQLite's btree.c).
+	if err := c.pragma("writable_schema", 1); err != nil {
+		return nil, err
+	}
 	version, err := c.known(ctx)
 	switch {
 	case errors.Is(err, store.ErrNewer), ctx.Err() != nil:

@@ -354,6 +354,29 @@ func overwrite(t *testing.T, path string, from, n int64) {
 	must(t, err)
 }
 
+// As a file system leaves it that lost the file's end. SQLite refuses such a file as a whole.
+func TestRepairSavesWhatIsLeftOfAFileThatWasCutShort(t *testing.T) {
+	const n = 300
+	path := filled(t, n)
+	c, err := raw.OpenConn(path, raw.OpenReadWrite)
+	must(t, err)
+	must(t, sqlitex.ExecuteTransient(c, "VACUUM", nil))
+	must(t, sqlitex.ExecuteTransient(c, "PRAGMA wal_checkpoint(TRUNCATE)", nil))
+	must(t, c.Close())
+	fi, err := os.Stat(path)
+	must(t, err)
+	must(t, os.Truncate(path, fi.Size()-4096))
+	report, err := sqlite.Repair(t.Context(), path)
+	must(t, err)
+	if report.Containers < n*9/10 || report.Events < 4*n*9/10 {
+		t.Errorf("expected nearly %d containers and %d events, got %+v", n, 4*n, report)
+	}
+	must(t, sqlite.Check(t.Context(), path))
+	if got := len(names(t, open(t, path))); got != report.Containers {
+		t.Errorf("expected %d containers, got %d", report.Containers, got)
+	}
+}
+
 func TestRepairSavesWhatLiesAroundTheDamage(t *testing.T) {
 	const n = 300
 	path := filled(t, n)
