@@ -215,10 +215,9 @@ func (e *Engine) restartByPolicy(ctx context.Context, id string, run uint64) err
 	if err != nil {
 		return err
 	}
-	select {
-	case <-time.After(restartDelay(c.State)):
-	case <-ctx.Done():
-		return ctx.Err()
+	due, err := e.awaitRestart(ctx, id, run, restartDelay(c.State))
+	if err != nil || !due {
+		return err
 	}
 	err = e.locked(ctx, id, func(c *container.Container) error {
 		if c.State.Status != container.Restarting || c.State.Run != run {
@@ -232,6 +231,38 @@ func (e *Engine) restartByPolicy(ctx context.Context, id string, run uint64) err
 		return nil
 	}
 	return err
+}
+
+// awaitRestart waits out the delay, and reports whether the container is still to be started then: somebody who removes or starts it ends the
+// wait.
+func (e *Engine) awaitRestart(ctx context.Context, id string, run uint64, delay time.Duration) (due bool, err error) {
+	watched, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changes, err := e.store.Watch(watched)
+	if err != nil {
+		return false, err
+	}
+	over := time.NewTimer(delay)
+	defer over.Stop()
+	for {
+		c, err := e.reread(ctx, id)
+		if errdefs.Class(err) == errdefs.ErrNotFound {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if c.State.Status != container.Restarting || c.State.Run != run {
+			return false, nil
+		}
+		select {
+		case <-over.C:
+			return true, nil
+		case <-changes:
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
 }
 
 // recordExitAndRemoval commits the exit and the removal as one; the exit alone, if others depend on the container.

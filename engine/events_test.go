@@ -165,6 +165,13 @@ func TestEventsAreMirroredInAFile(t *testing.T) {
 	}
 }
 
+func TestAMirrorThatCannotBeMadeStopsNobody(t *testing.T) {
+	for _, path := range []string{"/proc/no/such/place", "/dev/null/events", t.TempDir()} {
+		e := testEngine(t, configured(t, fmt.Sprintf("[engine]\nevents_logger = \"file\"\nevents_logfile_path = %q\n", path)))
+		mustVolume(t, e, "data")
+	}
+}
+
 func mustVolume(t *testing.T, e *Engine, name string) string {
 	t.Helper()
 	v, err := e.Volumes.Create(t.Context(), volume.Volume{Name: name})

@@ -51,21 +51,32 @@ func (e *Engine) record(ctx context.Context, s store.Store) (store.Store, error)
 	if err != nil {
 		return nil, err
 	}
-	r.mirror, err = mirror.Open(o)
-	if errdefs.Class(err) == errdefs.ErrUnavailable {
+	if r.mirror, err = openMirror(ctx, o, s); errdefs.Class(err) == errdefs.ErrInvalidArgument {
+		return nil, err
+	}
+	if err != nil { // a mirror that cannot be written stops nobody
 		e.log.Warn("events are in berth's own store only", "error", err)
-		return r, nil
 	}
-	if err != nil || r.mirror == nil {
-		return r, err
+	return r, nil
+}
+
+// openMirror opens the mirror, if there is to be one, of the events that come from now on.
+func openMirror(ctx context.Context, o mirror.Options, s store.Store) (*mirror.Mirror, error) {
+	m, err := mirror.Open(o)
+	if m == nil || err != nil {
+		return nil, err
 	}
-	return r, r.mirror.Begin(ctx, func() (last uint64, err error) {
+	err = m.Begin(ctx, func() (last uint64, err error) {
 		err = s.View(ctx, func(tx store.Tx) error {
 			last, err = tx.Events().Last()
 			return err
 		})
 		return last, err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // retention is what the configuration says of it.

@@ -172,7 +172,7 @@ func parseMoment(flag, text string, now time.Time) (seq uint64, t time.Time, err
 		}
 		return 0, t, err
 	}
-	if seq, err = strconv.ParseUint(number, 10, 64); err != nil || seq == 0 {
+	if seq, err = strconv.ParseUint(number, 10, 63); err != nil || seq == 0 {
 		return 0, t, errdefs.Invalid("%s %q: want seq:N, where N is the number of an event, from 1", flag, text)
 	}
 	return seq, t, nil

@@ -93,7 +93,7 @@ func TestEventsFlagsBecomeOptions(t *testing.T) {
 	if !reflect.DeepEqual(f.asked, want) {
 		t.Errorf("expected %+v, got %+v", want, f.asked)
 	}
-	for _, bad := range []string{"seq:", "seq:0", "seq:-1", "seq:1.5", "seq:x"} {
+	for _, bad := range []string{"seq:", "seq:0", "seq:-1", "seq:1.5", "seq:x", "seq:18446744073709551615"} {
 		mustFail(t, s, exitEngine, "seq:N", "events", "--since", bad)
 		mustFail(t, s, exitEngine, "--until", "events", "--until", bad)
 	}

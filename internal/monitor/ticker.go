@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"runtime"
 	"strconv"
 	"syscall"
 
@@ -13,9 +14,13 @@ type ticker struct {
 	m       *monitor
 	due     int64 // on the monotonic clock, in nanoseconds; below 0 for never
 	ran     int64 // the time for which the command was run last
+	ended   int   // how many commands have
 	command process
 	busy    bool
 }
+
+// collectEvery is after how many commands the memory that starting them has taken is collected, some 2 kB each: nothing else is.
+const collectEvery = 64
 
 // look reads when the command is due. A file that is not there, or holds no number above zero, is never, and so
 // is a time for which the command has been run.
@@ -72,5 +77,8 @@ func (t *ticker) ready(uint32) {
 	}
 	t.m.loop.close(t.command.pidfd)
 	t.command.pidfd, t.busy = -1, false
+	if t.ended++; t.ended%collectEvery == 0 {
+		runtime.GC()
+	}
 	t.look()
 }

@@ -15,6 +15,7 @@ func TestAnExecLeavesNothing(t *testing.T) {
 	s := sandbox.New(t)
 	bb := s.LoadBusybox()
 	s.OK("run", "-d", "--name", "c", bb, "sleep", "1000")
+	s.Eventually("the process to be itself", func() bool { return strings.Contains(s.OK("top", "c"), "sleep 1000") }) // and not the OCI runtime's
 	before := map[leak.Leak]bool{}
 	for _, l := range s.LeftNow() {
 		before[l] = true

@@ -197,7 +197,8 @@ func TestStopKillsWhatDoesNotEndInTime(t *testing.T) {
 	t.Parallel()
 	s := sandbox.New(t)
 	bb := s.LoadBusybox()
-	s.OK("run", "-d", "--name", "c", bb, "sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+	s.OK("run", "-d", "--name", "c", bb, "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done")
+	s.Eventually("the trap", func() bool { return s.OK("logs", "c") == "ready" })
 	s.OK("stop", "-t", "1", "c")
 	sandbox.Equal(t, "exit code", s.OK("inspect", "-f", "{{.State.ExitCode}}", "c"), "137")
 }
@@ -556,11 +557,11 @@ func TestNamesAndIDsFindAContainer(t *testing.T) {
 	t.Parallel()
 	s := sandbox.New(t)
 	bb := s.LoadBusybox()
-	id := s.OK("create", "--name", "abc", bb)
-	for _, ref := range []string{id, id[:12], id[:6], "abc"} {
+	id := s.OK("create", "--name", "xyz", bb)
+	for _, ref := range []string{id, id[:12], id[:6], "xyz"} {
 		sandbox.Equal(t, "inspect "+ref, s.OK("inspect", "-f", "{{.ID}}", ref), id)
 	}
-	s.Fails(125, []string{"ab"}, "container", "inspect", "ab") // a name is not found by a part of it
+	s.Fails(125, []string{"xy"}, "container", "inspect", "xy") // a name is not found by a part of it
 }
 
 func TestCreateReplacesOnRequest(t *testing.T) {
