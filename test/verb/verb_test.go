@@ -640,3 +640,13 @@ func TestALongPathOfTheRunDirectoryIsNoObstacle(t *testing.T) {
 	s.OK("run", "-d", "-i", "--name", "c", bb, "sh", "-c", "read line; exit 3")
 	s.BerthIn("go\n", "attach", "c").Expect(t, 3)
 }
+
+func TestWhoWaitsToRestartAContainerGoesWithIt(t *testing.T) {
+	t.Parallel()
+	s := sandbox.New(t)
+	bb := s.LoadBusybox()
+	s.OK("run", "-d", "--name", "c", "--restart", "always", bb, "false")
+	s.Eventually("the delay to be longer than a leak is waited for", func() bool { return s.OK("inspect", "-f", "{{.RestartCount}}", "c") >= "7" })
+	s.OK("rm", "-f", "c")
+	s.NoLeaks()
+}
