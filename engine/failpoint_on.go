@@ -5,8 +5,11 @@ package engine
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/berth-engine/berth/errdefs"
 )
@@ -33,7 +36,10 @@ func failpoint(verb, step, when string) error {
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	case "stop":
-		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		// To this thread: one sent to the process may be taken by another, and this one come to the end meanwhile.
+		runtime.LockOSThread()
+		unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGSTOP)
+		runtime.UnlockOSThread()
 		return nil
 	case "error":
 		return errdefs.Internal("failpoint %s", point)
